@@ -1,0 +1,106 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Bounds of a configuration. The resource's schema has the same ones; here they protect a hub from a document that another
+// hand wrote.
+const (
+	maxTopics     = 256
+	maxOrigins    = 64
+	maxGrants     = 64
+	maxEvents     = 1_000_000
+	maxAge        = 720 * time.Hour
+	minBytes      = 1 << 20
+	maxBytes      = 64 << 30
+	minEventBytes = 1 << 10
+	maxEventBytes = 4 << 20
+	maxConns      = 1_000_000
+)
+
+// Validate checks every bound and says all that is wrong, each with the field's path.
+func (c *Config) Validate() error {
+	v := &checker{}
+	if c.Stream.Name == "" || c.Stream.Namespace == "" {
+		v.fail("stream", "name and namespace must be set")
+	}
+	v.topics(c.Topics)
+	bounds(v, "retention.bytes", c.Retention.Bytes, minBytes, maxBytes)
+	bounds(v, "heartbeat.interval", c.Heartbeat.Interval, Duration(5*time.Second), Duration(10*time.Minute))
+	bounds(v, "reconnect.delay", c.Reconnect.Delay, Duration(100*time.Millisecond), Duration(5*time.Minute))
+	bounds(v, "reconnect.maxConnectionAge", c.Reconnect.MaxConnectionAge, Duration(10*time.Second), Duration(24*time.Hour))
+	bounds(v, "drain.window", c.Drain.Window, 0, Duration(MaxDrainWindow))
+	bounds(v, "limits.connections", c.Limits.Connections, 0, maxConns)
+	bounds(v, "limits.eventBytes", c.Limits.EventBytes, minEventBytes, maxEventBytes)
+	if c.Limits.EventBytes > c.Retention.Bytes/2 {
+		v.fail("limits.eventBytes", "%d is more than half of retention.bytes, %d: an event must fit the history", c.Limits.EventBytes, c.Retention.Bytes)
+	}
+	bounds(v, "cors.allowedOrigins", len(c.CORS.AllowedOrigins), 0, maxOrigins)
+	for i, o := range c.CORS.AllowedOrigins {
+		if o == "*" && (len(c.CORS.AllowedOrigins) > 1 || c.CORS.AllowCredentials) {
+			v.fail(fmt.Sprintf("cors.allowedOrigins[%d]", i), "* stands alone and without allowCredentials")
+		}
+	}
+	if c.Auth.Subscribers.Anonymous == nil {
+		v.fail("auth.subscribers", "anonymous must be set")
+	}
+	v.publishers(c.Auth.Publishers)
+	return errors.Join(v.errs...)
+}
+
+type checker struct{ errs []error }
+
+func (v *checker) fail(path, format string, args ...any) {
+	v.errs = append(v.errs, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
+}
+
+func (v *checker) topics(ts []Topic) {
+	bounds(v, "topics", len(ts), 1, maxTopics)
+	seen := map[string]bool{}
+	for i, t := range ts {
+		path := fmt.Sprintf("topics[%d]", i)
+		if t.Name == "" || seen[t.Name] {
+			v.fail(path+".name", "%q is empty or there twice", t.Name)
+		}
+		seen[t.Name] = true
+		bounds(v, path+".events", t.Events, 1, maxEvents)
+		bounds(v, path+".age", t.Age, Duration(time.Second), Duration(maxAge))
+	}
+}
+
+func (v *checker) publishers(p Publishers) {
+	if (p.Anonymous == nil) == (p.ServiceAccounts == nil) {
+		v.fail("auth.publishers", "exactly one of anonymous and serviceAccounts must be set")
+	}
+	if p.ServiceAccounts == nil {
+		return
+	}
+	const path = "auth.publishers.serviceAccounts"
+	if p.ServiceAccounts.Audience == "" {
+		v.fail(path+".audience", "must be set")
+	}
+	for i, is := range p.ServiceAccounts.Issuers {
+		if is.URL == "" || !json.Valid(is.Keys) {
+			v.fail(fmt.Sprintf("%s.issuers[%d]", path, i), "url and keys must be set")
+		}
+	}
+	bounds(v, path+".grants", len(p.ServiceAccounts.Grants), 1, maxGrants)
+	for i, g := range p.ServiceAccounts.Grants {
+		if g.Namespace == "" || len(g.Topics) == 0 {
+			v.fail(fmt.Sprintf("%s.grants[%d]", path, i), "namespace and topics must be set")
+		}
+	}
+}
+
+func bounds[T int | int64 | Duration](v *checker, path string, got, low, high T) {
+	if got < low || got > high {
+		v.fail(path, "%v is not between %v and %v", got, low, high)
+	}
+}
+
+// String is the form of time.Duration.String, for error messages.
+func (d Duration) String() string { return time.Duration(d).String() }
