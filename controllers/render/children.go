@@ -1,0 +1,90 @@
+package render
+
+import (
+	"maps"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+// Labels of every child and pod. Name and instance select the pods; a Deployment's selector cannot be changed, so these two
+// and their values are for ever.
+const (
+	LabelName      = "app.kubernetes.io/name"
+	LabelInstance  = "app.kubernetes.io/instance"
+	LabelComponent = "app.kubernetes.io/component"
+	LabelPartOf    = "app.kubernetes.io/part-of"
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+
+	// ManagedBy is the value of LabelManagedBy: the operator's caches hold nothing without it.
+	ManagedBy = "runnel"
+
+	hubName = "runnel-hub"
+)
+
+// Input is all that a stream's children are made of.
+type Input struct {
+	// Stream with every value filled in.
+	Stream Resolved
+	// Config is the hub's configuration.
+	Config *config.Config
+	// Image of the hub, pinned by the caller.
+	Image string
+}
+
+// Child is one object that a stream needs.
+type Child struct {
+	// Kind and Name say which; it is in the stream's namespace.
+	Kind schema.GroupVersionKind
+	Name string
+	// Object is the typed apply configuration. It has no owner reference, which is the business of who applies it.
+	Object runtime.ApplyConfiguration
+	// Meta is the metadata inside Object.
+	Meta *metav1ac.ObjectMetaApplyConfiguration
+}
+
+// Children returns the objects of a stream in the order in which they are applied: what the pods mount and run as comes
+// before the pods. It fails only on a template that has no form as an apply configuration.
+func Children(in Input) ([]Child, error) {
+	configMap, err := configMap(in)
+	if err != nil {
+		return nil, err
+	}
+	deployment, err := deployment(in)
+	if err != nil {
+		return nil, err
+	}
+	return []Child{
+		serviceAccount(in),
+		configMap,
+		subscribeService(in),
+		publishService(in),
+		hubService(in),
+		deployment,
+	}, nil
+}
+
+// HubName is the name of a stream's ServiceAccount, ConfigMap, Deployment and headless Service.
+func HubName(stream string) string { return stream + "-hub" }
+
+// SubscribeName is the name of the Service for readers.
+func SubscribeName(stream string) string { return stream + "-subscribe" }
+
+// PublishName is the name of the Service for publishers.
+func PublishName(stream string) string { return stream + "-publish" }
+
+// Selector returns the labels that select the pods of a stream within its namespace.
+func Selector(stream string) map[string]string {
+	return map[string]string{LabelName: hubName, LabelInstance: stream}
+}
+
+// labels are the selector's, and those that people and tools look for. The operator's version is not among them: a new
+// operator would roll every hub.
+func labels(stream string) map[string]string {
+	l := Selector(stream)
+	maps.Copy(l, map[string]string{LabelComponent: "hub", LabelPartOf: "runnel", LabelManagedBy: ManagedBy})
+	return l
+}

@@ -1,0 +1,52 @@
+package render
+
+import (
+	"slices"
+
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+// Audience is the audience that a publisher's ServiceAccount token must have to be taken by the stream's hub.
+func Audience(namespace, name string) string { return "runnel.dev/" + namespace + "/" + name }
+
+// Config returns the hub's configuration. The issuers are the cluster's; none makes a hub that asks publishers with
+// ServiceAccount tokens to come back later. Its error is an *InvalidError.
+func Config(r Resolved, issuers []config.Issuer) (*config.Config, error) {
+	c := &config.Config{
+		Version:   config.Version,
+		Stream:    config.Stream{Namespace: r.Namespace, Name: r.Name},
+		Topics:    r.Topics,
+		Retention: config.Retention{Bytes: r.RetentionBytes},
+		Heartbeat: config.Heartbeat{Interval: config.Duration(r.HeartbeatInterval)},
+		Reconnect: config.Reconnect{
+			Delay:            config.Duration(r.ReconnectDelay),
+			MaxConnectionAge: config.Duration(r.MaxConnectionAge),
+		},
+		Drain:  config.Drain{Window: config.Duration(r.DrainWindow)},
+		Limits: config.Limits{Connections: r.Connections, EventBytes: r.EventBytes},
+		CORS: config.CORS{
+			AllowedOrigins:   slices.Clone(r.CORS.AllowedOrigins),
+			AllowCredentials: r.CORS.AllowCredentials,
+		},
+		Auth: config.Auth{
+			Subscribers: config.Subscribers{Anonymous: &config.Anonymous{}},
+			Publishers:  publisherConfig(r, issuers),
+		},
+	}
+	// The schema's bounds are the document's too, so this finds only a stream that came here past the API server.
+	if err := c.Validate(); err != nil {
+		return nil, &InvalidError{Problems: []string{err.Error()}}
+	}
+	return c, nil
+}
+
+func publisherConfig(r Resolved, issuers []config.Issuer) config.Publishers {
+	if r.AnonymousPublishers {
+		return config.Publishers{Anonymous: &config.Anonymous{}}
+	}
+	return config.Publishers{ServiceAccounts: &config.ServiceAccounts{
+		Audience: Audience(r.Namespace, r.Name),
+		Issuers:  issuers,
+		Grants:   r.PublisherGrants,
+	}}
+}

@@ -1,0 +1,167 @@
+package render
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+// Names of the container's ports, which the Services and probes use.
+const (
+	portSubscribe = "subscribe"
+	portPublish   = "publish"
+	portAdmin     = "admin"
+)
+
+const (
+	configVolume = "config"
+	configDir    = "/etc/runnel"
+
+	// nonRoot is the user "nonroot" of distroless images, which the hub's image is built on.
+	nonRoot = 65532
+
+	// drainMargin is what a hub may take after its longest drain to end what is in flight.
+	drainMargin = 30 * time.Second
+
+	// gracePeriodSeconds does not follow drain.window: the pod template must not change when the configuration does. A hub
+	// exits as soon as it is drained, so the surplus costs nothing.
+	gracePeriodSeconds = int64((config.MaxDrainWindow + drainMargin) / time.Second)
+)
+
+// deployment runs the hub. The pod template is a function of the image and spec.template alone: everything else reloads in the
+// running hub, and a new operator must not roll anybody's hub.
+//
+// Left out on purpose: revisionHistoryLimit, progressDeadlineSeconds and minReadySeconds, where the cluster's defaults fit; a CPU
+// limit, because throttling shows as latency.
+func deployment(in Input) (Child, error) {
+	pod, err := podSpec(in)
+	if err != nil {
+		return Child{}, err
+	}
+	template := corev1ac.PodTemplateSpec().
+		WithLabels(labels(in.Stream.Name)).
+		WithSpec(pod)
+	if a := in.Stream.Template.Annotations; len(a) > 0 {
+		template.WithAnnotations(a)
+	}
+	name := HubName(in.Stream.Name)
+	d := appsv1ac.Deployment(name, in.Stream.Namespace).
+		WithLabels(labels(in.Stream.Name)).
+		WithSpec(appsv1ac.DeploymentSpec().
+			WithReplicas(1).
+			// Two hubs of the memory engine would both append, each to a history of its own.
+			WithStrategy(appsv1ac.DeploymentStrategy().WithType(appsv1.RecreateDeploymentStrategyType)).
+			WithSelector(metav1ac.LabelSelector().WithMatchLabels(Selector(in.Stream.Name))).
+			WithTemplate(template))
+	return Child{Kind: appsv1.SchemeGroupVersion.WithKind("Deployment"), Name: name, Object: d, Meta: d.ObjectMetaApplyConfiguration}, nil
+}
+
+func podSpec(in Input) (*corev1ac.PodSpecApplyConfiguration, error) {
+	name := HubName(in.Stream.Name)
+	hub, err := container(in)
+	if err != nil {
+		return nil, err
+	}
+	spec := corev1ac.PodSpec().
+		WithServiceAccountName(name).
+		WithAutomountServiceAccountToken(false).
+		WithEnableServiceLinks(false).
+		WithTerminationGracePeriodSeconds(gracePeriodSeconds).
+		WithSecurityContext(corev1ac.PodSecurityContext().
+			WithRunAsNonRoot(true).
+			WithRunAsUser(nonRoot).
+			WithRunAsGroup(nonRoot).
+			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
+		WithContainers(hub).
+		// The whole directory: the kubelet never updates a file that is mounted by subPath.
+		WithVolumes(corev1ac.Volume().WithName(configVolume).
+			WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(name)))
+	return spec, placement(in, spec)
+}
+
+// placement adds what the template says about where pods run and how their image is pulled.
+func placement(in Input, spec *corev1ac.PodSpecApplyConfiguration) error {
+	t := in.Stream.Template
+	if len(t.NodeSelector) > 0 {
+		spec.WithNodeSelector(t.NodeSelector)
+	}
+	if t.Affinity != nil {
+		affinity, err := applied[corev1ac.AffinityApplyConfiguration]("template.affinity", t.Affinity)
+		if err != nil {
+			return err
+		}
+		spec.WithAffinity(affinity)
+	}
+	for i := range t.TopologySpreadConstraints {
+		spread, err := applied[corev1ac.TopologySpreadConstraintApplyConfiguration]("template.topologySpreadConstraints", &t.TopologySpreadConstraints[i])
+		if err != nil {
+			return err
+		}
+		spec.WithTopologySpreadConstraints(spread)
+	}
+	for _, s := range t.ImagePullSecrets {
+		spec.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(s.Name))
+	}
+	return nil
+}
+
+func container(in Input) (*corev1ac.ContainerApplyConfiguration, error) {
+	resources, err := applied[corev1ac.ResourceRequirementsApplyConfiguration]("template.resources", &in.Stream.Resources)
+	if err != nil {
+		return nil, err
+	}
+	return corev1ac.Container().
+		WithName("hub").
+		WithImage(in.Image).
+		WithCommand("/hub").
+		WithArgs("--config="+configDir+"/"+configKey).
+		WithPorts(
+			containerPort(portSubscribe, config.PortSubscribe),
+			containerPort(portPublish, config.PortPublish),
+			containerPort(portAdmin, config.PortAdmin)).
+		WithResources(resources).
+		WithSecurityContext(corev1ac.SecurityContext().
+			WithAllowPrivilegeEscalation(false).
+			WithReadOnlyRootFilesystem(true).
+			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))).
+		WithVolumeMounts(corev1ac.VolumeMount().WithName(configVolume).WithMountPath(configDir).WithReadOnly(true)).
+		// A hub is up in well under a second and is asked each second; a minute is for nodes that are short of CPU.
+		WithStartupProbe(probe("/readyz").WithPeriodSeconds(1).WithFailureThreshold(60)).
+		// One failed answer of a busy hub must not take its only endpoint away.
+		WithReadinessProbe(probe("/readyz").WithPeriodSeconds(5).WithFailureThreshold(3)).
+		// A restart loses the history, so it is the last resort: a minute of silence.
+		WithLivenessProbe(probe("/healthz").WithPeriodSeconds(10).WithFailureThreshold(6)), nil
+}
+
+func containerPort(name string, number int32) *corev1ac.ContainerPortApplyConfiguration {
+	return corev1ac.ContainerPort().WithName(name).WithContainerPort(number).WithProtocol(corev1.ProtocolTCP)
+}
+
+func probe(path string) *corev1ac.ProbeApplyConfiguration {
+	return corev1ac.Probe().
+		WithHTTPGet(corev1ac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString(portAdmin))).
+		WithTimeoutSeconds(3)
+}
+
+// applied turns a value of the API into its apply configuration: both have the same JSON form, and only what is set in it
+// is applied.
+func applied[T any](path string, value any) (*T, error) {
+	b, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	out := new(T)
+	if err := json.Unmarshal(b, out); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return out, nil
+}

@@ -1,0 +1,156 @@
+package render
+
+import (
+	"cmp"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/runnel-dev/runnel/api/v1alpha1"
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+// everyTopic is the pattern that every topic matches.
+const everyTopic = ">"
+
+// Resolved is an EventStream with every value filled in: what its spec says, else the built-in value.
+type Resolved struct {
+	// Namespace and Name are the stream's.
+	Namespace, Name string
+	// Topics with their own or the stream's retention, in the spec's order.
+	Topics []config.Topic
+	// RetentionBytes bounds the history of the whole hub.
+	RetentionBytes int64
+	// HeartbeatInterval is the longest silence on a connection.
+	HeartbeatInterval time.Duration
+	// ReconnectDelay is the shortest time after which a reader comes back.
+	ReconnectDelay time.Duration
+	// MaxConnectionAge ends a connection.
+	MaxConnectionAge time.Duration
+	// DrainWindow is the time over which a stopping hub closes its connections.
+	DrainWindow time.Duration
+	// Connections at a time; 0 is no limit.
+	Connections int
+	// EventBytes is the largest payload of one event.
+	EventBytes int64
+	// CORS as in the spec: unset, no page of another origin may read.
+	CORS v1alpha1.CORS
+	// AnonymousPublishers lets everybody publish; PublisherGrants is then empty.
+	AnonymousPublishers bool
+	// PublisherGrants says which ServiceAccounts may publish where; each has a namespace and topics.
+	PublisherGrants []config.Grant
+	// Resources of the hub's container.
+	Resources corev1.ResourceRequirements
+	// Template is what else the spec adds to the pods; its own Resources are not to be read.
+	Template v1alpha1.HubTemplate
+}
+
+// InvalidError says why a spec cannot be carried out though the API server let it pass. Only a change of the spec helps.
+type InvalidError struct {
+	// Problems holds at least one sentence, each beginning with the path of a field below spec.
+	Problems []string
+}
+
+// Error joins the problems.
+func (e *InvalidError) Error() string { return strings.Join(e.Problems, "; ") }
+
+// Resolve fills in what s leaves unset. Its error is an *InvalidError with all that is wrong.
+func Resolve(s *v1alpha1.EventStream) (Resolved, error) {
+	v := &reader{}
+	spec := &s.Spec
+	r := Resolved{
+		Namespace:         s.Namespace,
+		Name:              s.Name,
+		Topics:            v.topics(spec),
+		RetentionBytes:    quantity(spec.Retention.Bytes, config.DefaultRetentionBytes),
+		HeartbeatInterval: v.duration("heartbeat.interval", spec.Heartbeat.Interval, config.DefaultHeartbeatInterval),
+		ReconnectDelay:    v.duration("reconnect.delay", spec.Reconnect.Delay, config.DefaultReconnectDelay),
+		MaxConnectionAge:  v.duration("reconnect.maxConnectionAge", spec.Reconnect.MaxConnectionAge, config.DefaultMaxConnectionAge),
+		DrainWindow:       v.duration("drain.window", spec.Drain.Window, config.DefaultDrainWindow),
+		Connections:       config.DefaultConnections,
+		EventBytes:        quantity(spec.Limits.EventBytes, config.DefaultEventBytes),
+		CORS:              spec.CORS,
+		Resources:         defaultResources(),
+	}
+	if c := spec.Limits.Connections; c != nil {
+		r.Connections = int(*c)
+	}
+	r.AnonymousPublishers, r.PublisherGrants = publishers(s)
+	if t := spec.Template; t != nil {
+		r.Template = *t
+		if t.Resources != nil {
+			r.Resources = *t.Resources
+		}
+	}
+	v.problems = append(v.problems, limitProblems(r)...)
+	v.problems = append(v.problems, resourceProblems(r)...)
+	if len(v.problems) > 0 {
+		return Resolved{}, &InvalidError{Problems: v.problems}
+	}
+	return r, nil
+}
+
+// defaultResources let 20,000 readers and the built-in retention fit; there is no CPU limit, since throttling shows as latency.
+func defaultResources() corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{
+			corev1.ResourceCPU:    resource.MustParse("100m"),
+			corev1.ResourceMemory: resource.MustParse("128Mi"),
+		},
+		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("512Mi")},
+	}
+}
+
+// publishers returns who may publish: every ServiceAccount of the stream's own namespace when the spec says nothing.
+func publishers(s *v1alpha1.EventStream) (anonymous bool, grants []config.Grant) {
+	if s.Spec.Auth == nil || s.Spec.Auth.Publishers == nil {
+		return false, []config.Grant{{Namespace: s.Namespace, Topics: []string{everyTopic}}}
+	}
+	p := s.Spec.Auth.Publishers
+	if p.Anonymous != nil {
+		return true, nil
+	}
+	for _, g := range p.ServiceAccounts {
+		topics := g.Topics
+		if len(topics) == 0 {
+			topics = []string{everyTopic}
+		}
+		grants = append(grants, config.Grant{Namespace: cmp.Or(g.Namespace, s.Namespace), Name: g.Name, Topics: topics})
+	}
+	return false, grants
+}
+
+// reader parses the spec's values and gathers what it cannot read.
+type reader struct{ problems []string }
+
+func (v *reader) topics(spec *v1alpha1.EventStreamSpec) []config.Topic {
+	age := v.duration("retention.age", spec.Retention.Age, config.DefaultRetentionAge)
+	events := cmp.Or(int(spec.Retention.Events), config.DefaultRetentionEvents)
+	topics := make([]config.Topic, 0, len(spec.Topics))
+	for _, t := range spec.Topics {
+		topics = append(topics, config.Topic{
+			Name:   t.Name,
+			Events: cmp.Or(int(t.Retention.Events), events),
+			Age:    config.Duration(v.duration("topics["+t.Name+"].retention.age", t.Retention.Age, age)),
+		})
+	}
+	return topics
+}
+
+func (v *reader) duration(path string, d v1alpha1.Duration, fallback time.Duration) time.Duration {
+	parsed, err := d.Parse(fallback)
+	if err != nil {
+		v.problems = append(v.problems, path+": "+string(d)+" is no duration: write one such as 15s or 1h30m")
+	}
+	return parsed
+}
+
+// quantity returns q in whole units, or fallback when it is unset.
+func quantity(q *resource.Quantity, fallback int64) int64 {
+	if q == nil {
+		return fallback
+	}
+	return q.Value()
+}

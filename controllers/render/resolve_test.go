@@ -1,0 +1,155 @@
+package render_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/runnel-dev/runnel/api/v1alpha1"
+	"github.com/runnel-dev/runnel/controllers/render"
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+func TestUnsetFieldsGetTheBuiltInValues(t *testing.T) {
+	g := NewWithT(t)
+	r, err := render.Resolve(stream(nil))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Topics).To(Equal([]config.Topic{{Name: "orders", Events: 100, Age: config.Duration(10 * time.Minute)}}))
+	g.Expect(r.RetentionBytes).To(BeEquivalentTo(64 << 20))
+	g.Expect(r.HeartbeatInterval).To(Equal(15 * time.Second))
+	g.Expect(r.ReconnectDelay).To(Equal(2 * time.Second))
+	g.Expect(r.MaxConnectionAge).To(Equal(30 * time.Minute))
+	g.Expect(r.DrainWindow).To(Equal(time.Minute))
+	g.Expect(r.Connections).To(Equal(20000))
+	g.Expect(r.EventBytes).To(BeEquivalentTo(256 << 10))
+	g.Expect(r.AnonymousPublishers).To(BeFalse())
+	g.Expect(r.PublisherGrants).To(Equal([]config.Grant{{Namespace: "team-a", Topics: []string{">"}}}),
+		"every ServiceAccount of the stream's own namespace may publish to every topic")
+}
+
+func TestTopicRetentionOverridesTheStreams(t *testing.T) {
+	g := NewWithT(t)
+	r, err := render.Resolve(stream(func(s *v1alpha1.EventStream) {
+		s.Spec.Retention.Events = 5
+		s.Spec.Retention.Age = "2m"
+		s.Spec.Topics = []v1alpha1.Topic{
+			{Name: "a"},
+			{Name: "b", Retention: v1alpha1.TopicRetention{Events: 1}},
+			{Name: "c", Retention: v1alpha1.TopicRetention{Age: "1h"}},
+		}
+	}))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Topics).To(Equal([]config.Topic{
+		{Name: "a", Events: 5, Age: config.Duration(2 * time.Minute)},
+		{Name: "b", Events: 1, Age: config.Duration(2 * time.Minute)},
+		{Name: "c", Events: 5, Age: config.Duration(time.Hour)},
+	}))
+}
+
+func TestPublishers(t *testing.T) {
+	for name, c := range map[string]struct {
+		publishers *v1alpha1.PublisherAuth
+		anonymous  bool
+		grants     []config.Grant
+	}{
+		"anonymous": {&v1alpha1.PublisherAuth{Anonymous: &v1alpha1.Anonymous{}}, true, nil},
+		"a grant without namespace is the stream's own": {
+			&v1alpha1.PublisherAuth{ServiceAccounts: []v1alpha1.ServiceAccountGrant{{Name: "checkout", Topics: []string{"orders"}}}},
+			false, []config.Grant{{Namespace: "team-a", Name: "checkout", Topics: []string{"orders"}}},
+		},
+		"a grant without topics is every topic": {
+			&v1alpha1.PublisherAuth{ServiceAccounts: []v1alpha1.ServiceAccountGrant{{Namespace: "ci"}}},
+			false, []config.Grant{{Namespace: "ci", Topics: []string{">"}}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			r, err := render.Resolve(stream(func(s *v1alpha1.EventStream) { s.Spec.Auth.Publishers = c.publishers }))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(r.AnonymousPublishers).To(Equal(c.anonymous))
+			g.Expect(r.PublisherGrants).To(Equal(c.grants))
+			cfg, err := render.Config(r, nil)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(cfg.Auth.Publishers.Anonymous != nil).To(Equal(c.anonymous))
+		})
+	}
+}
+
+func memory(request, limit string) *corev1.ResourceRequirements {
+	r := &corev1.ResourceRequirements{}
+	if request != "" {
+		r.Requests = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(request)}
+	}
+	if limit != "" {
+		r.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(limit)}
+	}
+	return r
+}
+
+func TestContradictionsAreNamed(t *testing.T) {
+	bytes := func(s string) *resource.Quantity { q := resource.MustParse(s); return &q }
+	connections := func(n int32) *int32 { return &n }
+	for name, c := range map[string]struct {
+		change func(*v1alpha1.EventStreamSpec)
+		want   []string // parts of the message; none is a spec that can be carried out
+	}{
+		"the built-in values fit": {func(*v1alpha1.EventStreamSpec) {}, nil},
+		"an event must fit the history": {func(s *v1alpha1.EventStreamSpec) {
+			s.Retention.Bytes, s.Limits.EventBytes = bytes("1Mi"), bytes("1Mi")
+		}, []string{"limits.eventBytes", "1048576", "2097152"}},
+		"half of the history is enough": {func(s *v1alpha1.EventStreamSpec) {
+			s.Retention.Bytes, s.Limits.EventBytes = bytes("2Mi"), bytes("1Mi")
+		}, nil},
+		"history beyond the memory limit": {func(s *v1alpha1.EventStreamSpec) { s.Retention.Bytes = bytes("256Mi") },
+			[]string{"template.resources.limits.memory", "512Mi", "601Mi", "retention.bytes 256Mi", "overhead of 345Mi", "20000"}},
+		"the limit is raised with it": {func(s *v1alpha1.EventStreamSpec) {
+			s.Retention.Bytes, s.Template = bytes("256Mi"), &v1alpha1.HubTemplate{Resources: memory("", "601Mi")}
+		}, nil},
+		"connections need memory": {func(s *v1alpha1.EventStreamSpec) { s.Limits.Connections = connections(100000) },
+			[]string{"template.resources.limits.memory", "overhead of 1595Mi", "100000"}},
+		"fewer connections need less": {func(s *v1alpha1.EventStreamSpec) {
+			s.Limits.Connections, s.Template = connections(1000), &v1alpha1.HubTemplate{Resources: memory("", "128Mi")}
+		}, nil},
+		"no limit of connections counts as the built-in one": {func(s *v1alpha1.EventStreamSpec) {
+			s.Limits.Connections, s.Template = connections(0), &v1alpha1.HubTemplate{Resources: memory("", "128Mi")}
+		}, []string{"limits.connections", "20000"}},
+		"without a memory limit anything fits": {func(s *v1alpha1.EventStreamSpec) {
+			s.Retention.Bytes, s.Template = bytes("64Gi"), &v1alpha1.HubTemplate{Resources: memory("1Gi", "")}
+		}, nil},
+		"a request above its limit": {func(s *v1alpha1.EventStreamSpec) {
+			s.Template = &v1alpha1.HubTemplate{Resources: memory("2Gi", "1Gi")}
+		}, []string{"template.resources.requests.memory", "2Gi", "1Gi"}},
+		"claims": {func(s *v1alpha1.EventStreamSpec) {
+			s.Template = &v1alpha1.HubTemplate{Resources: &corev1.ResourceRequirements{Claims: []corev1.ResourceClaim{{Name: "gpu"}}}}
+		}, []string{"template.resources.claims"}},
+		"a duration past the API server": {func(s *v1alpha1.EventStreamSpec) { s.Heartbeat.Interval = "soon" },
+			[]string{"heartbeat.interval", "soon"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			_, err := render.Resolve(stream(func(s *v1alpha1.EventStream) { c.change(&s.Spec) }))
+			if len(c.want) == 0 {
+				g.Expect(err).NotTo(HaveOccurred())
+				return
+			}
+			var invalid *render.InvalidError
+			g.Expect(err).To(BeAssignableToTypeOf(invalid))
+			for _, part := range c.want {
+				g.Expect(err.Error()).To(ContainSubstring(part))
+			}
+		})
+	}
+}
+
+func TestConfigRefusesWhatTheSchemaWould(t *testing.T) {
+	g := NewWithT(t)
+	r, err := render.Resolve(stream(func(s *v1alpha1.EventStream) { s.Spec.Topics = nil }))
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = render.Config(r, nil)
+	var invalid *render.InvalidError
+	g.Expect(err).To(BeAssignableToTypeOf(invalid))
+	g.Expect(err.Error()).To(ContainSubstring("topics"))
+}

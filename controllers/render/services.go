@@ -1,0 +1,49 @@
+package render
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+// servicePort is the port of the Services that clients use, so that their URLs need none.
+const servicePort = 80
+
+// subscribeService is what a route for browsers points at; it can reach nothing but the subscribe port.
+func subscribeService(in Input) Child {
+	return service(in, SubscribeName(in.Stream.Name), corev1ac.ServiceSpec().
+		WithPorts(port(portSubscribe, servicePort)))
+}
+
+// publishService is what publishers of the cluster send to.
+func publishService(in Input) Child {
+	return service(in, PublishName(in.Stream.Name), corev1ac.ServiceSpec().
+		WithPorts(port(portPublish, servicePort)))
+}
+
+// hubService names each pod. Pods that are not ready are included: they must find one another before they are.
+func hubService(in Input) Child {
+	return service(in, HubName(in.Stream.Name), corev1ac.ServiceSpec().
+		WithClusterIP(corev1.ClusterIPNone).
+		WithPublishNotReadyAddresses(true).
+		WithPorts(port(portAdmin, config.PortAdmin)))
+}
+
+func service(in Input, name string, spec *corev1ac.ServiceSpecApplyConfiguration) Child {
+	svc := corev1ac.Service(name, in.Stream.Namespace).
+		WithLabels(labels(in.Stream.Name)).
+		WithSpec(spec.WithSelector(Selector(in.Stream.Name)))
+	return Child{Kind: corev1.SchemeGroupVersion.WithKind("Service"), Name: name, Object: svc, Meta: svc.ObjectMetaApplyConfiguration}
+}
+
+// port of a Service; it has the name of the container port that it leads to. The protocol is written out because it is part of
+// the list's merge key.
+func port(name string, number int32) *corev1ac.ServicePortApplyConfiguration {
+	return corev1ac.ServicePort().
+		WithName(name).
+		WithProtocol(corev1.ProtocolTCP).
+		WithPort(number).
+		WithTargetPort(intstr.FromString(name))
+}
