@@ -1,0 +1,58 @@
+// Package event holds what a hub stores and sends: an event, its id, the frame that goes to every reader, and the topics and
+// selectors by which readers choose. It knows no sockets and takes no locks.
+package event
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// MaxTypeBytes bounds an event's type.
+const MaxTypeBytes = 255
+
+// ReservedPrefix starts the types of the hub's own control events.
+const ReservedPrefix = "runnel-"
+
+// DefaultType is what an EventSource calls an event without a type (HTML, section 9.2.6); it is left out of frames.
+const DefaultType = "message"
+
+// Event is what a publisher sends.
+type Event struct {
+	// Topic that it belongs to, valid by ValidateTopic.
+	Topic string
+	// Type that a browser dispatches it as; empty is DefaultType.
+	Type string
+	// Data is UTF-8 text. Readers get CRLF and CR as LF, since the format knows lines only.
+	Data []byte
+	// Time of its arrival.
+	Time time.Time
+}
+
+// Problems of an event, for errors.Is.
+var (
+	// ErrType says that a type cannot be sent.
+	ErrType = errors.New("type")
+	// ErrData says that data is no UTF-8 text.
+	ErrData = errors.New("data")
+)
+
+// Validate checks the parts that would break a frame or deceive a reader: control characters in the type, the hub's own
+// types, data that is no UTF-8. Topic and size are checked by who knows the declared topics and the limit.
+func (e *Event) Validate() error {
+	switch {
+	case len(e.Type) > MaxTypeBytes:
+		return fmt.Errorf("%w has %d bytes: write at most %d", ErrType, len(e.Type), MaxTypeBytes)
+	case !utf8.ValidString(e.Type) || strings.ContainsFunc(e.Type, isControl):
+		return fmt.Errorf("%w holds a control character or is no UTF-8: write it in printable characters", ErrType)
+	case strings.HasPrefix(e.Type, ReservedPrefix):
+		return fmt.Errorf("%w starts with %s, which is the hub's own: write another prefix", ErrType, ReservedPrefix)
+	case !utf8.Valid(e.Data):
+		return fmt.Errorf("%w is no UTF-8 text: send it with encoding=base64", ErrData)
+	}
+	return nil
+}
+
+func isControl(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }

@@ -1,0 +1,125 @@
+package event
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// Frame is an event as it goes to readers, encoded once and shared by all of them. It is one HTTP/1.1 chunk (RFC 9112,
+// section 7.1) around the event's text; who needs no chunk takes the text alone. It never changes.
+type Frame struct {
+	chunk      []byte
+	start, end int // of the text in chunk
+}
+
+// Chunk is the frame for an HTTP/1.1 connection that is written to directly.
+func (f Frame) Chunk() []byte { return f.chunk }
+
+// Text is the frame's SSE text, which ends with its blank line.
+func (f Frame) Text() []byte { return f.chunk[f.start:f.end] }
+
+// Draft is a frame whose sequence is not known yet. Encoding is the costly part and needs no lock; the sequence is
+// stamped in when it is drawn, under the log's lock.
+type Draft struct {
+	event  *Event
+	epoch  string
+	frame  Frame
+	digits int // where the sequence stands in the chunk
+	width  int // how many digits were left for it
+}
+
+// NewDraft encodes an event for a sequence near guess.
+func NewDraft(e *Event, epoch string, guess uint64) Draft {
+	d := Draft{event: e, epoch: epoch}
+	d.encode(decimalWidth(guess))
+	return d
+}
+
+// Stamp makes the draft the frame of a sequence. It encodes anew in the rare case that the guess had another number of
+// digits. A draft is stamped once.
+func (d *Draft) Stamp(seq uint64) Frame {
+	if w := decimalWidth(seq); w != d.width {
+		d.encode(w)
+	}
+	strconv.AppendUint(d.frame.chunk[d.digits:d.digits:d.digits+d.width], seq, 10)
+	return d.frame
+}
+
+func (d *Draft) encode(width int) {
+	size := d.textSize(width)
+	hex := strconv.AppendInt(make([]byte, 0, 8), int64(size), 16)
+	b := make([]byte, 0, len(hex)+2+size+2)
+	b = append(b, hex...)
+	b = append(b, "\r\n"...)
+	d.frame.start, d.width = len(b), width
+	if t := d.event.Type; t != "" && t != DefaultType {
+		b = append(b, "event: "...)
+		b = append(b, t...)
+		b = append(b, '\n')
+	}
+	b = append(b, "id: "...)
+	b = append(b, d.epoch...)
+	b = append(b, '-')
+	d.digits = len(b)
+	b = append(b, "00000000000000000000"[:width]...)
+	b = append(b, '\n')
+	b = AppendData(b, d.event.Data)
+	b = append(b, '\n')
+	d.frame.end = len(b)
+	d.frame.chunk = append(b, "\r\n"...)
+}
+
+func (d *Draft) textSize(width int) int {
+	size := len("id: ") + len(d.epoch) + 1 + width + 1 + dataSize(d.event.Data) + 1
+	if t := d.event.Type; t != "" && t != DefaultType {
+		size += len("event: ") + len(t) + 1
+	}
+	return size
+}
+
+// AppendData appends data as `data: ` lines, split at CRLF, CR and LF (HTML, section 9.2.5). Empty data is one empty line,
+// since an event without any would never be dispatched.
+func AppendData(b, data []byte) []byte {
+	for {
+		line, rest, more := cutLine(data)
+		b = append(b, "data: "...)
+		b = append(b, line...)
+		b = append(b, '\n')
+		if !more {
+			return b
+		}
+		data = rest
+	}
+}
+
+func dataSize(data []byte) (n int) {
+	for {
+		line, rest, more := cutLine(data)
+		n += len("data: ") + len(line) + 1
+		if !more {
+			return n
+		}
+		data = rest
+	}
+}
+
+func cutLine(data []byte) (line, rest []byte, more bool) {
+	i := bytes.IndexAny(data, "\r\n")
+	if i < 0 {
+		return data, nil, false
+	}
+	next := i + 1
+	if data[i] == '\r' && next < len(data) && data[next] == '\n' {
+		next++
+	}
+	return data[:i], data[next:], true
+}
+
+func decimalWidth(n uint64) int {
+	w := 1
+	for n >= 10 {
+		n /= 10
+		w++
+	}
+	return w
+}

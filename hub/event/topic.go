@@ -1,0 +1,134 @@
+package event
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Bounds of a topic.
+const (
+	MaxTopicBytes  = 255
+	MaxTopicTokens = 16
+)
+
+const (
+	oneToken   = "*"
+	manyTokens = ">"
+)
+
+// ValidateTopic checks the form of a topic: tokens of A-Z a-z 0-9 _ ~ - parted by dots, at most 255 bytes and 16 tokens.
+func ValidateTopic(s string) error {
+	sel, err := ParseSelector(s)
+	if err == nil && !sel.Exact() {
+		return fmt.Errorf("topic %q holds a wildcard: write one topic", s)
+	}
+	return err
+}
+
+// Selector is a topic or a pattern: `*` stands for one token, a last `>` for one or more.
+type Selector struct {
+	text   string
+	tokens []string
+}
+
+// ParseSelector reads a topic or a pattern. The error says what a right one looks like.
+func ParseSelector(s string) (Selector, error) {
+	if len(s) > MaxTopicBytes {
+		return Selector{}, fmt.Errorf("topic of %d bytes: write at most %d", len(s), MaxTopicBytes)
+	}
+	tokens := strings.Split(s, ".")
+	if len(tokens) > MaxTopicTokens {
+		return Selector{}, fmt.Errorf("topic %q has %d tokens: write at most %d", s, len(tokens), MaxTopicTokens)
+	}
+	for i, t := range tokens {
+		wild := t == oneToken || t == manyTokens && i == len(tokens)-1
+		if !wild && (t == "" || strings.ContainsFunc(t, notTokenRune)) {
+			return Selector{}, fmt.Errorf("topic %q is malformed: write tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu; '*' stands for one whole token, a last '>' for one or more", s)
+		}
+	}
+	return Selector{text: s, tokens: tokens}, nil
+}
+
+func notTokenRune(r rune) bool {
+	switch {
+	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '~', r == '-':
+		return false
+	}
+	return true
+}
+
+// String is the selector as it was written.
+func (s Selector) String() string { return s.text }
+
+// Exact says whether the selector names a single topic.
+func (s Selector) Exact() bool {
+	return !slices.Contains(s.tokens, oneToken) && s.tokens[len(s.tokens)-1] != manyTokens
+}
+
+// Match says whether the selector chooses a topic.
+func (s Selector) Match(topic string) bool {
+	for i, want := range s.tokens {
+		if want == manyTokens {
+			return topic != ""
+		}
+		got, rest, more := strings.Cut(topic, ".")
+		if got == "" || want != oneToken && want != got {
+			return false
+		}
+		if last := i == len(s.tokens)-1; last || !more {
+			return last && !more
+		}
+		topic = rest
+	}
+	return false
+}
+
+// Overlaps says whether there is a topic that both selectors choose.
+func (s Selector) Overlaps(o Selector) bool {
+	for i := 0; i < len(s.tokens) && i < len(o.tokens); i++ {
+		a, b := s.tokens[i], o.tokens[i]
+		if a == manyTokens || b == manyTokens {
+			return true
+		}
+		if a != oneToken && b != oneToken && a != b {
+			return false
+		}
+	}
+	return len(s.tokens) == len(o.tokens)
+}
+
+// Compare orders selectors by precedence, the one that wins first: an exact one, then more literal tokens, then `*` before
+// `>`, then by their text, so that the order never depends on a list's.
+func (s Selector) Compare(o Selector) int {
+	return cmp.Or(
+		cmp.Compare(s.rank(), o.rank()),
+		cmp.Compare(o.literals(), s.literals()),
+		cmp.Compare(s.open(), o.open()),
+		cmp.Compare(s.text, o.text),
+	)
+}
+
+func (s Selector) rank() int {
+	if s.Exact() {
+		return 0
+	}
+	return 1
+}
+
+func (s Selector) literals() (n int) {
+	for _, t := range s.tokens {
+		if t != oneToken && t != manyTokens {
+			n++
+		}
+	}
+	return n
+}
+
+func (s Selector) open() int {
+	if s.tokens[len(s.tokens)-1] == manyTokens {
+		return 1
+	}
+	return 0
+}
