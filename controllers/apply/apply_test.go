@@ -1,0 +1,202 @@
+package apply_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/runnel-dev/runnel/api/v1alpha1"
+	"github.com/runnel-dev/runnel/controllers/apply"
+	"github.com/runnel-dev/runnel/controllers/render"
+)
+
+var owner = &v1alpha1.EventStream{
+	ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "shop", UID: "u-1"},
+	Spec: v1alpha1.EventStreamSpec{
+		Topics: []v1alpha1.Topic{{Name: "orders"}},
+		Auth:   &v1alpha1.Auth{Subscribers: &v1alpha1.SubscriberAuth{Anonymous: &v1alpha1.Anonymous{}}},
+	},
+}
+
+// cluster is an API server in memory that keeps the documents written to it.
+type cluster struct {
+	client.Client
+	applier *apply.Applier
+	applied []map[string]any
+	deleted []string
+}
+
+func newCluster(g Gomega, objects ...client.Object) *cluster {
+	c := &cluster{}
+	s := runtime.NewScheme()
+	g.Expect(scheme.AddToScheme(s)).To(Succeed())
+	g.Expect(v1alpha1.AddToScheme(s)).To(Succeed())
+	b := fake.NewClientBuilder().WithScheme(s).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
+		Apply: func(ctx context.Context, w client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			document, err := json.Marshal(o)
+			if err != nil {
+				return err
+			}
+			fields := map[string]any{}
+			if err := json.Unmarshal(document, &fields); err != nil {
+				return err
+			}
+			c.applied = append(c.applied, fields)
+			return w.Apply(ctx, o, opts...)
+		},
+		Delete: func(ctx context.Context, w client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			c.deleted = append(c.deleted, o.GetName())
+			return w.Delete(ctx, o, opts...)
+		},
+	})
+	for _, kind := range apply.Kinds() {
+		b.WithIndex(kind, "runnel.dev/controller-uid", apply.OwnerUID)
+	}
+	c.Client = b.Build()
+	c.applier = &apply.Applier{Client: c.Client, Direct: c.Client}
+	return c
+}
+
+func (c *cluster) all(g Gomega, image string) error {
+	r, err := render.Resolve(owner)
+	g.Expect(err).NotTo(HaveOccurred())
+	cfg, err := render.Config(r, nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	children, err := render.Children(render.Input{Stream: r, Config: cfg, Image: image})
+	g.Expect(err).NotTo(HaveOccurred())
+	c.applied, c.deleted = nil, nil
+	return c.applier.All(context.Background(), owner, children)
+}
+
+func key(name string) client.ObjectKey { return client.ObjectKey{Namespace: "team-a", Name: name} }
+
+// owned makes o a child of the EventStream shop with the given UID.
+func owned(o client.Object, name string, ownerUID types.UID) client.Object {
+	yes := true
+	o.SetNamespace("team-a")
+	o.SetName(name)
+	o.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "runnel.dev/v1alpha1", Kind: "EventStream", Name: "shop", UID: ownerUID, Controller: &yes}})
+	return o
+}
+
+func TestSettledChildrenCostNoWrite(t *testing.T) {
+	g := NewWithT(t)
+	c := newCluster(g)
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	g.Expect(c.applied).To(HaveLen(6))
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	g.Expect(c.applied).To(BeEmpty())
+}
+
+func TestChildrenBelongToTheStream(t *testing.T) {
+	g := NewWithT(t)
+	c := newCluster(g)
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	d := &appsv1.Deployment{}
+	g.Expect(c.Get(t.Context(), key("shop-hub"), d)).To(Succeed())
+	ref := metav1.GetControllerOf(d)
+	g.Expect(ref).NotTo(BeNil())
+	g.Expect(ref.UID).To(Equal(owner.UID))
+	g.Expect(d.Annotations).To(HaveKey(apply.HashAnnotation))
+}
+
+func TestOnlyWhatChangedIsWritten(t *testing.T) {
+	g := NewWithT(t)
+	c := newCluster(g)
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	g.Expect(c.all(g, "runnel:0.2.0")).To(Succeed())
+	g.Expect(c.applied).To(HaveLen(1))
+	g.Expect(c.applied[0]).To(HaveKeyWithValue("kind", "Deployment"))
+}
+
+func TestDriftIsRepaired(t *testing.T) {
+	g := NewWithT(t)
+	c := newCluster(g)
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+
+	svc := &corev1.Service{}
+	g.Expect(c.Get(t.Context(), key("shop-publish"), svc)).To(Succeed())
+	svc.Spec.Selector["app.kubernetes.io/instance"] = "other"
+	g.Expect(c.Update(t.Context(), svc)).To(Succeed())
+	g.Expect(c.Delete(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "shop-hub"}})).To(Succeed())
+
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	g.Expect(c.applied).To(HaveLen(2))
+	g.Expect(c.Get(t.Context(), key("shop-publish"), svc)).To(Succeed())
+	g.Expect(svc.Spec.Selector).To(Equal(render.Selector("shop")))
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	g.Expect(c.applied).To(BeEmpty())
+}
+
+func TestForeignAdditionsStay(t *testing.T) {
+	g := NewWithT(t)
+	c := newCluster(g)
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	d := &appsv1.Deployment{}
+	g.Expect(c.Get(t.Context(), key("shop-hub"), d)).To(Succeed())
+	d.Spec.Template.Annotations = map[string]string{"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"}
+	g.Expect(c.Update(t.Context(), d)).To(Succeed())
+
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	g.Expect(c.applied).To(BeEmpty(), "a foreign annotation is no drift")
+	g.Expect(c.all(g, "runnel:0.2.0")).To(Succeed())
+	g.Expect(c.Get(t.Context(), key("shop-hub"), d)).To(Succeed())
+	g.Expect(d.Spec.Template.Annotations).To(HaveKey("kubectl.kubernetes.io/restartedAt"))
+}
+
+func TestForeignObjectsAreNeverTouched(t *testing.T) {
+	g := NewWithT(t)
+	c := newCluster(g, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "shop-publish"}})
+	err := c.all(g, "runnel:0.1.0")
+	var conflict *apply.ConflictError
+	g.Expect(err).To(BeAssignableToTypeOf(conflict))
+	g.Expect(err.Error()).To(ContainSubstring("Service shop-publish"))
+	g.Expect(c.applied).To(BeEmpty(), "nothing is written beside it")
+}
+
+func TestChildrenOfADeletedStreamOfTheSameNameAreWaitedFor(t *testing.T) {
+	g := NewWithT(t)
+	c := newCluster(g, owned(&corev1.ConfigMap{}, "shop-hub", "u-0"))
+	err := c.all(g, "runnel:0.1.0")
+	var leftover *apply.LeftoverError
+	g.Expect(err).To(BeAssignableToTypeOf(leftover))
+	g.Expect(err.Error()).To(ContainSubstring("ConfigMap shop-hub"))
+	g.Expect(c.applied).To(BeEmpty())
+}
+
+func TestLaterAppliesCarryTheUID(t *testing.T) {
+	g := NewWithT(t)
+	cm := owned(&corev1.ConfigMap{}, "shop-hub", "u-1")
+	cm.SetUID("cm-1")
+	c := newCluster(g, cm)
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	for _, fields := range c.applied {
+		metadata := fields["metadata"].(map[string]any)
+		if fields["kind"] == "ConfigMap" {
+			g.Expect(metadata).To(HaveKeyWithValue("uid", "cm-1"))
+		} else {
+			g.Expect(metadata).NotTo(HaveKey("uid"))
+		}
+	}
+}
+
+func TestChildrenNoLongerWantedAreDeleted(t *testing.T) {
+	g := NewWithT(t)
+	c := newCluster(g,
+		owned(&corev1.Service{}, "shop-old", "u-1"),
+		owned(&corev1.Service{}, "shop-others", "u-0"),
+		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "foreign"}})
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	g.Expect(c.deleted).To(Equal([]string{"shop-old"}))
+}

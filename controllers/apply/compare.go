@@ -1,0 +1,102 @@
+package apply
+
+import "reflect"
+
+// contains says whether the actual value has everything that the desired one says. What somebody else added is fine: other
+// keys of a map, other items of a list that is merged by key.
+//
+// Both are made of map[string]any, []any, string, int64, float64, bool and nil. An empty map or list is also contained in
+// nothing, since the API server does not keep those; false and 0 are not, since there the default may be another.
+func contains(actual, desired any) bool {
+	switch d := desired.(type) {
+	case map[string]any:
+		a, ok := actual.(map[string]any)
+		if !ok {
+			return actual == nil && len(d) == 0
+		}
+		for field, value := range d {
+			if list, isList := value.([]any); isList {
+				if !containsList(field, a[field], list) {
+					return false
+				}
+			} else if !contains(a[field], value) {
+				return false
+			}
+		}
+		return true
+	case []any: // a list inside a list
+		return containsList("", actual, d)
+	default:
+		return reflect.DeepEqual(actual, desired)
+	}
+}
+
+// containsList compares the list of a field. A list that the API server merges by key may have further items and another
+// order; any other list is replaced as a whole, so it must have the same items in the same order.
+func containsList(field string, actual any, desired []any) bool {
+	a, ok := actual.([]any)
+	if !ok {
+		return actual == nil && len(desired) == 0
+	}
+	keys := mergeKeys(field)
+	if keys == nil {
+		if len(a) != len(desired) {
+			return false
+		}
+		for i := range desired {
+			if !contains(a[i], desired[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	for _, item := range desired {
+		if !contains(find(a, item, keys), item) {
+			return false
+		}
+	}
+	return true
+}
+
+// find returns the item of the list that has the wanted item's keys, else nil.
+func find(list []any, wanted any, keys []string) any {
+	w, ok := wanted.(map[string]any)
+	if !ok {
+		return nil
+	}
+	for _, item := range list {
+		i, ok := item.(map[string]any)
+		if ok && sameKeys(i, w, keys) {
+			return i
+		}
+	}
+	return nil
+}
+
+func sameKeys(a, b map[string]any, keys []string) bool {
+	for _, key := range keys {
+		if !reflect.DeepEqual(a[key], b[key]) {
+			return false
+		}
+	}
+	return true
+}
+
+// mergeKeys returns the keys by which the API server merges the list of a field that children have; nil if it replaces
+// the list. A port has "port" in a Service and "containerPort" in a container; the other is absent from both sides.
+func mergeKeys(field string) []string {
+	switch field {
+	case "containers", "initContainers", "volumes", "env", "imagePullSecrets":
+		return []string{"name"}
+	case "ports":
+		return []string{"port", "containerPort", "protocol"}
+	case "volumeMounts":
+		return []string{"mountPath"}
+	case "topologySpreadConstraints":
+		return []string{"topologyKey", "whenUnsatisfiable"}
+	case "ownerReferences":
+		return []string{"uid"}
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,48 @@
+package apply
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/util/json"
+	"sigs.k8s.io/yaml"
+)
+
+func TestContains(t *testing.T) {
+	for name, c := range map[string]struct {
+		actual, desired string
+		want            bool
+	}{
+		"the same":                         {`{a: 1, b: x}`, `{a: 1, b: x}`, true},
+		"another value":                    {`{a: 1}`, `{a: 2}`, false},
+		"a missing value":                  {`{}`, `{a: 1}`, false},
+		"a foreign label":                  {`{metadata: {labels: {a: "1", b: "2"}}}`, `{metadata: {labels: {a: "1"}}}`, true},
+		"a defaulted field":                {`{spec: {replicas: 1, progressDeadlineSeconds: 600}}`, `{spec: {replicas: 1}}`, true},
+		"false where nothing is":           {`{}`, `{automountServiceAccountToken: false}`, false},
+		"an empty map where nothing is":    {`{}`, `{resources: {}}`, true},
+		"an empty list where nothing is":   {`{}`, `{drop: []}`, true},
+		"a map where a word is":            {`{a: x}`, `{a: {b: 1}}`, false},
+		"a sidecar":                        {`{containers: [{name: mesh}, {name: hub, image: a}]}`, `{containers: [{name: hub, image: a}]}`, true},
+		"a container with another image":   {`{containers: [{name: hub, image: b}]}`, `{containers: [{name: hub, image: a}]}`, false},
+		"a container that is not there":    {`{containers: [{name: mesh}]}`, `{containers: [{name: hub}]}`, false},
+		"container ports in another order": {`{ports: [{containerPort: 2, protocol: TCP, name: b}, {containerPort: 1, protocol: TCP, name: a}]}`, `{ports: [{containerPort: 1, protocol: TCP, name: a}]}`, true},
+		"a Service port of another number": {`{ports: [{port: 81, protocol: TCP}]}`, `{ports: [{port: 80, protocol: TCP}]}`, false},
+		"a Service port to another target": {`{ports: [{port: 80, protocol: TCP, targetPort: x}]}`, `{ports: [{port: 80, protocol: TCP, targetPort: publish}]}`, false},
+		"arguments in another order":       {`{args: [b, a]}`, `{args: [a, b]}`, false},
+		"an argument more":                 {`{args: [a, b]}`, `{args: [a]}`, false},
+		"another owner as well":            {`{ownerReferences: [{uid: "2"}, {uid: "1", controller: true}]}`, `{ownerReferences: [{uid: "1", controller: true}]}`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			g.Expect(contains(object(g, c.actual), object(g, c.desired))).To(Equal(c.want))
+		})
+	}
+}
+
+func object(g Gomega, text string) map[string]any {
+	b, err := yaml.YAMLToJSON([]byte(text))
+	g.Expect(err).NotTo(HaveOccurred())
+	o := map[string]any{}
+	g.Expect(json.Unmarshal(b, &o)).To(Succeed())
+	return o
+}
