@@ -1,0 +1,86 @@
+package eventlog
+
+import "time"
+
+// maxIdleTopics is how many empty dynamic topics that nobody reads are remembered: enough that a topic outlives the absence of
+// its readers on a busy day, at some 200 bytes each.
+const maxIdleTopics = 16384
+
+// Expire drops what is older than its rule's age. Append and Read do so too; a log at rest needs it called now and then, so
+// that its memory is given back.
+func (m *Memory) Expire() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.expire(m.clock())
+}
+
+// evict makes room after an append to t.
+func (m *Memory) evict(t *topic, now time.Time) {
+	for t.ring.count > t.rule.Events {
+		m.drop(t)
+	}
+	m.expire(now)
+	for m.bytes > m.limit && m.all.oldest != nil {
+		m.drop(m.all.oldest.topic)
+	}
+}
+
+// expire costs nothing until something is due, and then one step for each entry that goes and each rule.
+func (m *Memory) expire(now time.Time) {
+	if m.expiry.IsZero() || now.Before(m.expiry) {
+		return
+	}
+	m.expiry = time.Time{}
+	for _, r := range m.rules {
+		for e := r.aging.oldest; e != nil; e = r.aging.oldest {
+			if due := e.at.Add(r.Age); due.After(now) {
+				if m.expiry.IsZero() || due.Before(m.expiry) {
+					m.expiry = due
+				}
+				break
+			}
+			m.drop(e.topic)
+		}
+	}
+}
+
+// drop removes a topic's oldest entry. Each list holds the entries of a topic in their order, so the oldest of a list is
+// always the oldest of its topic.
+func (m *Memory) drop(t *topic) {
+	e := t.ring.pop()
+	t.rule.aging.remove(e)
+	m.all.remove(e)
+	m.bytes -= e.cost()
+	m.drops++
+	t.lost = loss{seq: e.Seq, at: m.drops}
+	for _, g := range t.groups {
+		g.lost.include(t.lost)
+	}
+	m.rest(t)
+}
+
+// rest notes that a topic may have become idle, and forgets the topic that has been so for longest when there are too many.
+func (m *Memory) rest(t *topic) {
+	if t.idle || t.ring.count > 0 || t.readers > 0 || t.rule.Selector.Exact() {
+		return
+	}
+	t.idle = true
+	m.idle = append(m.idle, t)
+	for len(m.idle) > maxIdleTopics {
+		oldest := m.idle[0]
+		m.idle = m.idle[1:]
+		oldest.idle = false
+		if oldest.ring.count == 0 && oldest.readers == 0 && m.topics[oldest.name] == oldest {
+			m.forget(oldest)
+		}
+	}
+}
+
+// forget removes an empty topic. What it lost is remembered by its rule.
+func (m *Memory) forget(t *topic) {
+	t.rule.floor.include(t.lost)
+	for _, g := range t.groups {
+		delete(g.topics, t)
+	}
+	delete(m.topics, t.name)
+}

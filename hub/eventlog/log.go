@@ -1,0 +1,115 @@
+// Package eventlog keeps a stream's events: one sequence over all topics, bounded history, readers as cursors, and gaps that
+// are known topic by topic. It knows no sockets.
+//
+// Locks: Memory has one, mu. It guards every topic, entry list and subscription of that log, is held only for work in memory,
+// and nothing is called from under it.
+package eventlog
+
+import (
+	"errors"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub/event"
+)
+
+// Log is a stream's history and its live end. All methods may be called concurrently.
+//
+// Append gives an event the next sequence and returns when the event is stored; from then on every Read returns it until it
+// is evicted. Events of concurrent Appends get their order there and nowhere else: every reader sees the same one.
+//
+// A restart of a log that forgets draws a new epoch, and cursors of the old one are answered with a reset. Sequences are
+// never used twice in an epoch.
+//
+// Weakness: a dynamic topic that has been empty for long is forgotten (see maxIdleTopics); a cursor older than the newest loss
+// of any forgotten topic of the same rule is then told of a gap that may not be one. A false alarm, never a silent loss.
+type Log interface {
+	// Append stores an event under the next sequence. It fails with ErrUndeclared, and stores nothing then.
+	Append(e *event.Event) (event.ID, error)
+	// Subscribe prepares to read what selectors choose, from start on. It fails with ErrUndeclared when a selector can
+	// choose nothing. The subscription is closed by its user.
+	Subscribe(selectors []event.Selector, start Start) (*Subscription, Opening, error)
+	// Since returns the retained entries after a position, oldest first, at most the newest limit of them, and the
+	// position of the newest.
+	Since(after uint64, limit int, into []*Entry) ([]*Entry, uint64)
+	// Notify adds a channel that is sent to, without ever waiting for it, after each Append.
+	Notify(c chan<- struct{})
+	// Head is the id of the newest event, or sequence 0 before the first.
+	Head() event.ID
+}
+
+// ErrUndeclared says that no rule of the stream covers a topic.
+var ErrUndeclared = errors.New("topic is not declared")
+
+// Rule declares topics and how much of each is kept.
+type Rule struct {
+	// Selector is a topic or a pattern. The rule with the highest precedence by Selector.Compare governs a topic.
+	Selector event.Selector
+	// Events kept for each topic, at least 1.
+	Events int
+	// Age at which an event is dropped.
+	Age time.Duration
+}
+
+// Entry is a stored event. It never changes.
+type Entry struct {
+	// Seq is its sequence.
+	Seq uint64
+	// Topic that it belongs to.
+	Topic string
+	// Frame is what readers get.
+	Frame event.Frame
+
+	topic  *topic
+	at     time.Time
+	global links // among all entries
+	aging  links // among those of a rule, which all live equally long
+}
+
+// Start says where a subscription begins.
+type Start struct {
+	// Cursor is the last event that the reader saw, as the reader wrote it; empty for none.
+	Cursor string
+	// Earliest begins with the oldest retained event; it is used when Cursor is empty.
+	Earliest bool
+}
+
+// Resume says how a subscription begins.
+type Resume string
+
+// The ways a subscription begins.
+const (
+	// ResumeLive: no cursor was given.
+	ResumeLive Resume = "live"
+	// ResumeExact: nothing was lost since the cursor.
+	ResumeExact Resume = "exact"
+	// ResumeGap: some was.
+	ResumeGap Resume = "gap"
+	// ResumeReset: the cursor is of an epoch that is gone; all that is retained follows.
+	ResumeReset Resume = "reset"
+)
+
+// Reason says why a reader has a gap.
+type Reason string
+
+// The reasons of a gap.
+const (
+	// ReasonEvicted: events after the cursor were dropped by retention.
+	ReasonEvicted Reason = "evicted"
+	// ReasonReset: the cursor is of another epoch.
+	ReasonReset Reason = "reset"
+	// ReasonUnknownID: the cursor is none of ours; only new events follow.
+	ReasonUnknownID Reason = "unknown_id"
+	// ReasonOverflow: a connected reader was too slow for retention.
+	ReasonOverflow Reason = "overflow"
+)
+
+// Opening is how a subscription begins.
+type Opening struct {
+	Resume Resume
+	// Cursor is where it begins: what follows is newer.
+	Cursor event.ID
+	// Reason of the gap, when Resume is ResumeGap or ResumeReset.
+	Reason Reason
+	// Lost names the topics that lost events, or selectors where the topics cannot be told.
+	Lost []string
+}

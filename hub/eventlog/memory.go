@@ -1,0 +1,175 @@
+package eventlog
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub/event"
+)
+
+// entryOverhead is what an entry costs besides its frame: the Entry itself, its slot in a ring that is at worst half full,
+// and the allocator's rounding.
+const entryOverhead = 208
+
+// Memory is a Log in memory. Its epoch is new each time, so there must be one of it for a stream.
+type Memory struct {
+	epoch string
+	clock func() time.Time
+	head  atomic.Uint64 // written under mu
+
+	mu       sync.Mutex
+	rules    []*rule // by precedence
+	topics   map[string]*topic
+	idle     []*topic // empty and unread ones, idle for longest first; may hold some that are no longer
+	all      list
+	bytes    int64
+	limit    int64
+	expiry   time.Time // of the entry that expires next, or earlier
+	groups   map[string]*group
+	watchers []chan<- struct{}
+	drops    uint64 // counts entries that were dropped
+	visits   uint64 // counts reads that go over topics
+}
+
+// rule is a declared Rule with what it governs.
+type rule struct {
+	Rule
+	aging list
+	// floor includes the losses of all topics that were forgotten.
+	floor loss
+}
+
+// topic is one topic's history.
+type topic struct {
+	name string
+	rule *rule
+	ring ring
+	lost loss
+	// groups are the patterns that choose it.
+	groups []*group
+	// readers counts subscriptions that name it.
+	readers int
+	// idle says that it stands in Memory.idle.
+	idle bool
+	// visit is the last read that took it, so that a read takes it once.
+	visit uint64
+}
+
+// NewMemory returns an empty log. Events of all topics together take at most limit bytes, the log's own overhead for each
+// included; the oldest go first.
+func NewMemory(rules []Rule, limit int64) *Memory {
+	m := &Memory{
+		epoch:  event.NewEpoch(),
+		clock:  time.Now,
+		limit:  limit,
+		topics: map[string]*topic{},
+		groups: map[string]*group{},
+		all:    list{via: globalLinks},
+	}
+	m.rules = newRules(rules)
+	return m
+}
+
+func newRules(rules []Rule) []*rule {
+	out := make([]*rule, len(rules))
+	for i, r := range rules {
+		out[i] = &rule{Rule: r, aging: list{via: agingLinks}}
+	}
+	slices.SortFunc(out, func(a, b *rule) int { return a.Selector.Compare(b.Selector) })
+	return out
+}
+
+// Epoch of the log's ids.
+func (m *Memory) Epoch() string { return m.epoch }
+
+// Head implements Log.
+func (m *Memory) Head() event.ID { return event.ID{Epoch: m.epoch, Seq: m.head.Load()} }
+
+// Notify implements Log.
+func (m *Memory) Notify(c chan<- struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.watchers = append(m.watchers, c)
+}
+
+// Append implements Log.
+func (m *Memory) Append(e *event.Event) (event.ID, error) {
+	draft := event.NewDraft(e, m.epoch, m.head.Load()+1)
+	now := m.clock()
+
+	m.mu.Lock()
+	t, err := m.topic(e.Topic)
+	if err != nil {
+		m.mu.Unlock()
+		return event.ID{}, err
+	}
+	seq := m.head.Load() + 1
+	m.store(t, &Entry{Seq: seq, Topic: t.name, Frame: draft.Stamp(seq), topic: t, at: now})
+	m.head.Store(seq)
+	m.evict(t, now)
+	watchers := m.watchers
+	m.mu.Unlock()
+
+	for _, w := range watchers {
+		select {
+		case w <- struct{}{}:
+		default: // it is already told
+		}
+	}
+	return event.ID{Epoch: m.epoch, Seq: seq}, nil
+}
+
+func (m *Memory) store(t *topic, e *Entry) {
+	t.ring.push(e)
+	t.rule.aging.push(e)
+	m.all.push(e)
+	m.bytes += e.cost()
+	if due := e.at.Add(t.rule.Age); m.expiry.IsZero() || due.Before(m.expiry) {
+		m.expiry = due
+	}
+}
+
+func (e *Entry) cost() int64 { return int64(len(e.Frame.Chunk())) + entryOverhead }
+
+// topic returns a declared topic, and makes it at its first use.
+func (m *Memory) topic(name string) (*topic, error) {
+	if t := m.topics[name]; t != nil {
+		return t, nil
+	}
+	r := m.governing(name)
+	if r == nil {
+		return nil, fmt.Errorf("%w: %s", ErrUndeclared, name)
+	}
+	t := &topic{name: name, rule: r, lost: r.floor}
+	m.topics[name] = t
+	for _, g := range m.groups {
+		if g.selector.Match(name) {
+			g.add(t)
+		}
+	}
+	return t, nil
+}
+
+func (m *Memory) governing(name string) *rule {
+	for _, r := range m.rules {
+		if r.Selector.Match(name) {
+			return r
+		}
+	}
+	return nil
+}
+
+// Since implements Log.
+func (m *Memory) Since(after uint64, limit int, into []*Entry) ([]*Entry, uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	start := len(into)
+	for e := m.all.newest; e != nil && e.Seq > after && len(into)-start < limit; e = e.global.older {
+		into = append(into, e)
+	}
+	slices.Reverse(into[start:])
+	return into, m.head.Load()
+}

@@ -1,0 +1,289 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub/event"
+)
+
+func sel(s string) event.Selector {
+	out, err := event.ParseSelector(s)
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
+func sels(ss ...string) []event.Selector {
+	var out []event.Selector
+	for _, s := range ss {
+		out = append(out, sel(s))
+	}
+	return out
+}
+
+func rules(events int, names ...string) []Rule {
+	var out []Rule
+	for _, n := range names {
+		out = append(out, Rule{sel(n), events, time.Hour})
+	}
+	return out
+}
+
+func publish(t testing.TB, m *Memory, topic string) uint64 {
+	t.Helper()
+	id, err := m.Append(&event.Event{Topic: topic, Data: []byte(topic)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id.Seq
+}
+
+func subscribe(t testing.TB, m *Memory, start Start, selectors ...string) (*Subscription, Opening) {
+	t.Helper()
+	s, o, err := m.Subscribe(sels(selectors...), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, o
+}
+
+func at(m *Memory, seq uint64) Start {
+	return Start{Cursor: event.ID{Epoch: m.Epoch(), Seq: seq}.String()}
+}
+
+func seqs(b Batch) (out []uint64) {
+	for _, e := range b.Entries {
+		out = append(out, e.Seq)
+	}
+	return out
+}
+
+func TestOpenings(t *testing.T) {
+	m := NewMemory(rules(3, "a", "b", "p.*"), 1<<20)
+	for range 5 { // a holds 3..5, and lost 1 and 2
+		publish(t, m, "a")
+	}
+	publish(t, m, "b")
+	for name, c := range map[string]struct {
+		start     Start
+		selectors []string
+		want      Opening
+		next      []uint64
+	}{
+		"live":              {Start{}, []string{"a"}, Opening{Resume: ResumeLive, Cursor: event.ID{Seq: 6}}, nil},
+		"earliest":          {Start{Earliest: true}, []string{"a"}, Opening{Resume: ResumeExact, Cursor: event.ID{Seq: 2}}, []uint64{3, 4, 5}},
+		"exact":             {at(m, 2), []string{"a"}, Opening{Resume: ResumeExact, Cursor: event.ID{Seq: 2}}, []uint64{3, 4, 5}},
+		"exact at the end":  {at(m, 6), []string{"a", "b"}, Opening{Resume: ResumeExact, Cursor: event.ID{Seq: 6}}, nil},
+		"evicted":           {at(m, 1), []string{"a", "b"}, Opening{ResumeGap, event.ID{Seq: 2}, ReasonEvicted, []string{"a"}}, []uint64{3, 4, 5, 6}},
+		"quiet topic":       {at(m, 1), []string{"b"}, Opening{Resume: ResumeExact, Cursor: event.ID{Seq: 1}}, []uint64{6}},
+		"pattern":           {at(m, 1), []string{">"}, Opening{ResumeGap, event.ID{Seq: 2}, ReasonEvicted, []string{"a"}}, []uint64{3, 4, 5, 6}},
+		"other epoch":       {Start{Cursor: "00000000-5"}, []string{"b", "p.*"}, Opening{ResumeReset, event.ID{Seq: 5}, ReasonReset, []string{"b", "p.*"}}, []uint64{6}},
+		"unreadable":        {Start{Cursor: "CLOSE"}, []string{"b"}, Opening{ResumeGap, event.ID{Seq: 6}, ReasonUnknownID, []string{"b"}}, nil},
+		"from the future":   {at(m, 7), []string{"b"}, Opening{ResumeGap, event.ID{Seq: 6}, ReasonUnknownID, []string{"b"}}, nil},
+		"unborn topic":      {at(m, 0), []string{"p.x"}, Opening{Resume: ResumeExact, Cursor: event.ID{Seq: 0}}, nil},
+		"overlap read once": {at(m, 2), []string{"a", "*", ">"}, Opening{Resume: ResumeExact, Cursor: event.ID{Seq: 2}}, []uint64{3, 4, 5, 6}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, got := subscribe(t, m, c.start, c.selectors...)
+			defer s.Close()
+			c.want.Cursor.Epoch = m.Epoch()
+			if fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("opening %v, want %v", got, c.want)
+			}
+			b := s.Read(got.Cursor.Seq, 1<<20, nil)
+			if !slices.Equal(seqs(b), c.next) || len(b.Lost) > 0 || b.Cursor != 6 || b.More {
+				t.Errorf("then %v, lost %v, cursor %d", seqs(b), b.Lost, b.Cursor)
+			}
+		})
+	}
+	if _, _, err := m.Subscribe(sels("nowhere"), Start{}); !errors.Is(err, ErrUndeclared) {
+		t.Errorf("undeclared: %v", err)
+	}
+	if _, err := m.Append(&event.Event{Topic: "nowhere"}); !errors.Is(err, ErrUndeclared) || m.Head().Seq != 6 {
+		t.Errorf("undeclared: %v, head %v", err, m.Head())
+	}
+}
+
+func TestRulesByPrecedence(t *testing.T) {
+	m := NewMemory([]Rule{{sel(">"), 1, time.Hour}, {sel("a.*"), 2, time.Hour}, {sel("a.b"), 3, time.Hour}}, 1<<20)
+	for topic, want := range map[string]string{"a.b": "a.b", "a.c": "a.*", "a.c.d": ">"} {
+		if got := m.Governing(topic); got != want {
+			t.Errorf("%s is governed by %s, want %s", topic, got, want)
+		}
+	}
+}
+
+func TestRetention(t *testing.T) {
+	now := time.Unix(1000, 0)
+	m := NewMemory([]Rule{{sel("short"), 10, time.Second}, {sel("long"), 2, time.Minute}}, 1<<20)
+	m.clock = func() time.Time { return now }
+	s, _ := subscribe(t, m, Start{}, ">")
+	publish(t, m, "long")
+	publish(t, m, "short")
+	now = now.Add(time.Second)
+	if b := s.Read(0, 1<<20, nil); !slices.Equal(seqs(b), []uint64{1}) || !slices.Equal(b.Lost, []string{"short"}) {
+		t.Errorf("by age: %v, lost %v", seqs(b), b.Lost)
+	}
+	publish(t, m, "long")
+	publish(t, m, "long")
+	if b := s.Read(0, 1<<20, nil); !slices.Equal(seqs(b), []uint64{3, 4}) || !slices.Equal(b.Lost, []string{"long"}) {
+		t.Errorf("by count: %v, lost %v", seqs(b), b.Lost)
+	}
+	if b := s.Read(0, 1<<20, nil); len(b.Lost) > 0 {
+		t.Errorf("a loss is told once, got %v", b.Lost)
+	}
+	now = now.Add(time.Hour)
+	m.Expire()
+	if u := m.Usage(); u.Events != 0 || u.Bytes != 0 {
+		t.Errorf("expired events are held: %+v", u)
+	}
+}
+
+func TestRetentionByBytes(t *testing.T) {
+	const limit = 64 << 10
+	m := NewMemory(rules(1_000_000, ">"), limit)
+	for i := range 1000 {
+		if _, err := m.Append(&event.Event{Topic: fmt.Sprintf("t%d", i%7), Data: make([]byte, i)}); err != nil {
+			t.Fatal(err)
+		}
+		if u := m.Usage(); u.Bytes > limit {
+			t.Fatalf("%d bytes after %d events", u.Bytes, i)
+		}
+	}
+	s, _ := subscribe(t, m, Start{}, ">")
+	b := s.Read(0, 1<<20, nil)
+	if got := seqs(b); got[len(got)-1] != 1000 || len(got) != int(got[len(got)-1]-got[0])+1 {
+		t.Errorf("the oldest go first: %v", got)
+	}
+}
+
+func TestOlderLossAfterNewerIsTold(t *testing.T) {
+	m := NewMemory([]Rule{{sel("fast"), 1, time.Hour}, {sel("slow"), 2, time.Hour}}, 1<<20)
+	s, _ := subscribe(t, m, Start{}, "fast", "slow")
+	publish(t, m, "slow") // 1
+	publish(t, m, "slow") // 2
+	publish(t, m, "fast") // 3
+	publish(t, m, "fast") // 4, and 3 is lost
+	if b := s.Read(0, 1, nil); !slices.Equal(seqs(b), []uint64{1}) || !slices.Equal(b.Lost, []string{"fast"}) || !b.More {
+		t.Fatalf("%v, lost %v", seqs(b), b.Lost)
+	}
+	publish(t, m, "slow") // 5, and 1 is lost, which was read
+	publish(t, m, "slow") // 6, and 2 is lost, which was not
+	if b := s.Read(1, 1<<20, nil); !slices.Equal(b.Lost, []string{"slow"}) || !slices.Equal(seqs(b), []uint64{4, 5, 6}) {
+		t.Errorf("%v, lost %v", seqs(b), b.Lost)
+	}
+}
+
+func TestForgottenTopicsStillTellGaps(t *testing.T) {
+	now := time.Unix(1000, 0)
+	m := NewMemory([]Rule{{sel("p.*"), 1, time.Second}}, 1<<30)
+	m.clock = func() time.Time { return now }
+	publish(t, m, "p.first")
+	for i := range maxIdleTopics + 10 {
+		publish(t, m, fmt.Sprintf("p.%d", i))
+	}
+	now = now.Add(time.Minute)
+	m.Expire()
+	if u := m.Usage(); u.Topics != maxIdleTopics {
+		t.Errorf("%d topics are remembered", u.Topics)
+	}
+	for _, selector := range []string{"p.first", "p.*"} {
+		if _, o := subscribe(t, m, at(m, 0), selector); o.Resume != ResumeGap {
+			t.Errorf("%s: %v", selector, o)
+		}
+	}
+	if _, o := subscribe(t, m, at(m, m.Head().Seq), ">"); o.Resume != ResumeExact {
+		t.Errorf("nothing was lost since: %v", o)
+	}
+}
+
+func TestConfigure(t *testing.T) {
+	m := NewMemory(rules(10, "a", "b", "p.*"), 1<<20)
+	for range 5 {
+		publish(t, m, "a")
+		publish(t, m, "p.x")
+	}
+	publish(t, m, "b")
+	s, _ := subscribe(t, m, Start{}, ">")
+	m.Configure(rules(2, "a", "p.x"), 1<<20)
+	b := s.Read(0, 1<<20, nil)
+	if !slices.Equal(seqs(b), []uint64{7, 8, 9, 10}) || !slices.Equal(b.Lost, []string{"a", "p.x"}) {
+		t.Errorf("%v, lost %v", seqs(b), b.Lost)
+	}
+	if err := m.Declared(sels("b")); !errors.Is(err, ErrUndeclared) {
+		t.Errorf("b is gone: %v", err)
+	}
+	publish(t, m, "a")
+	if b := s.Read(10, 1<<20, nil); len(b.Entries) != 1 {
+		t.Errorf("reading goes on: %v", seqs(b))
+	}
+}
+
+// TestReadsAgree holds the walk over the newest entries and the merge of topics against each other and against a plain list.
+func TestReadsAgree(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	m := NewMemory(rules(1_000_000, "a.>", "b"), 1<<30)
+	topics := []string{"a.1", "a.2", "a.1.x", "b"}
+	var all []string
+	for range 3000 {
+		topic := topics[r.IntN(len(topics))]
+		publish(t, m, topic)
+		all = append(all, topic)
+	}
+	for range 300 {
+		selectors := []string{[]string{"a.*", "a.>", ">", "b", "a.1", "*.2"}[r.IntN(6)], []string{"a.2", "b", "a.*"}[r.IntN(3)]}
+		after := uint64(r.IntN(3001))
+		s, _ := subscribe(t, m, Start{}, selectors...)
+		var got []uint64
+		for cursor, more := after, true; more; {
+			b := s.Read(cursor, 1+r.IntN(5000), nil)
+			got, cursor, more = append(got, seqs(b)...), b.Cursor, b.More
+		}
+		var want []uint64
+		for i := after; i < 3000; i++ {
+			if sel(selectors[0]).Match(all[i]) || sel(selectors[1]).Match(all[i]) {
+				want = append(want, i+1)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%v after %d: %d entries, want %d", selectors, after, len(got), len(want))
+		}
+		s.Close()
+	}
+	if len(m.groups) > 0 {
+		t.Errorf("groups without readers: %d", len(m.groups))
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	m := NewMemory(rules(100, ">"), 64<<20)
+	e := &event.Event{Topic: "a", Data: []byte(strings.Repeat("x", 200))}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := m.Append(e); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkReplay(b *testing.B) {
+	m := NewMemory(rules(100, ">"), 64<<20)
+	for range 100 {
+		publish(b, m, "a")
+	}
+	s, _ := subscribe(b, m, Start{}, "a")
+	into := make([]*Entry, 0, 100)
+	b.ReportAllocs()
+	for b.Loop() {
+		if len(s.Read(0, 1<<20, into).Entries) != 100 {
+			b.Fatal("not all")
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package eventlog
+
+import (
+	"container/heap"
+	"slices"
+)
+
+// nearby is how many of the newest entries a read looks through before it asks each topic instead: a reader of many topics is
+// nearly always only a few events behind.
+const nearby = 1024
+
+// Batch is what a read found.
+type Batch struct {
+	// Entries are the next ones in the order of their sequence.
+	Entries []*Entry
+	// Cursor is where to read on: up to it everything is in Entries, or lost.
+	Cursor uint64
+	// Lost names topics that lost events after the reader's cursor, each loss once.
+	Lost []string
+	// More says that another read will find entries at once.
+	More bool
+}
+
+// Read returns the next entries after a cursor, at least one if there is any, and no more after maxBytes of text. They are put
+// into the given slice.
+func (s *Subscription) Read(after uint64, maxBytes int, into []*Entry) Batch {
+	m := s.log
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.expire(m.clock())
+	b := Batch{Entries: into[:0], Cursor: m.head.Load()}
+	if b.Cursor <= after {
+		b.Cursor = after
+		return b
+	}
+	b.Lost = s.losses(after)
+	if b.Cursor-after <= nearby && (len(s.groups) > 0 || len(s.exact) > 1) {
+		s.readRecent(after, maxBytes, &b)
+	} else {
+		s.readTopics(after, maxBytes, &b)
+	}
+	return b
+}
+
+// take adds an entry, if there is room for it.
+func (b *Batch) take(e *Entry, room *int) bool {
+	if *room <= 0 {
+		b.Cursor, b.More = b.Entries[len(b.Entries)-1].Seq, true
+		return false
+	}
+	b.Entries = append(b.Entries, e)
+	*room -= len(e.Frame.Text())
+	return true
+}
+
+// readRecent walks over the newest entries of all topics.
+func (s *Subscription) readRecent(after uint64, maxBytes int, b *Batch) {
+	var oldest *Entry
+	for e := s.log.all.newest; e != nil && e.Seq > after; e = e.global.older {
+		oldest = e
+	}
+	for e := oldest; e != nil; e = e.global.newer {
+		if s.chooses(e.topic) && !b.take(e, &maxBytes) {
+			return
+		}
+	}
+}
+
+func (s *Subscription) chooses(t *topic) bool {
+	if slices.Contains(s.exact, t) {
+		return true
+	}
+	return slices.ContainsFunc(t.groups, func(g *group) bool { return slices.Contains(s.groups, g) })
+}
+
+// readTopics merges the rings of the chosen topics, each from the cursor on.
+func (s *Subscription) readTopics(after uint64, maxBytes int, b *Batch) {
+	var merge sources
+	s.each(func(t *topic) {
+		if i := t.ring.after(after); i < t.ring.count {
+			merge = append(merge, source{&t.ring, i})
+		}
+	})
+	heap.Init(&merge)
+	for len(merge) > 0 {
+		if !b.take(merge[0].ring.at(merge[0].next), &maxBytes) {
+			return
+		}
+		if merge[0].next++; merge[0].next == merge[0].ring.count {
+			heap.Pop(&merge)
+		} else {
+			heap.Fix(&merge, 0)
+		}
+	}
+}
+
+// each calls f once for each chosen topic.
+func (s *Subscription) each(f func(*topic)) {
+	s.log.visits++
+	once := func(t *topic) {
+		if t.visit != s.log.visits {
+			t.visit = s.log.visits
+			f(t)
+		}
+	}
+	for _, t := range s.exact {
+		once(t)
+	}
+	for _, g := range s.groups {
+		for t := range g.topics {
+			once(t)
+		}
+	}
+}
+
+// source is a ring that is read from an index on.
+type source struct {
+	ring *ring
+	next int
+}
+
+// sources is a heap by the next sequence.
+type sources []source
+
+func (s sources) Len() int           { return len(s) }
+func (s sources) Less(i, j int) bool { return s[i].seq() < s[j].seq() }
+func (s sources) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
+func (s *sources) Push(x any)        { *s = append(*s, x.(source)) }
+func (s *sources) Pop() any {
+	last := len(*s) - 1
+	x := (*s)[last]
+	*s = (*s)[:last]
+	return x
+}
+func (s source) seq() uint64 { return s.ring.at(s.next).Seq }
