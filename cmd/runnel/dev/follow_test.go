@@ -1,0 +1,132 @@
+package dev
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// patience bounds a wait that is expected to end; it only shows when a test fails.
+const patience = 10 * time.Second
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// following follows a file until the test ends, and returns where its contents and losses arrive.
+func following(t *testing.T, path, content string) (contents <-chan string, losses <-chan error) {
+	t.Helper()
+	f, err := newFollower(path, []byte(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	seen, lost, done := make(chan string, 16), make(chan error, 16), make(chan error)
+	go func() {
+		done <- f.run(ctx, func(b []byte) { seen <- string(b) }, func(err error) { lost <- err })
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return seen, lost
+}
+
+func next[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		t.Fatal("nothing came")
+		panic("unreachable")
+	}
+}
+
+func TestFollowsEveryWayOfSaving(t *testing.T) {
+	ways := map[string]func(t *testing.T, path string){
+		"in place": func(t *testing.T, path string) { write(t, path, "new") },
+		"by a rename over it": func(t *testing.T, path string) {
+			write(t, path+".tmp", "new")
+			if err := os.Rename(path+".tmp", path); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"by moving the old one aside": func(t *testing.T, path string) {
+			if err := os.Rename(path, path+"~"); err != nil {
+				t.Fatal(err)
+			}
+			write(t, path, "new")
+		},
+		"by removing it first": func(t *testing.T, path string) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			write(t, path, "new")
+		},
+	}
+	for name, save := range ways {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "f.yaml")
+			write(t, path, "old")
+			contents, _ := following(t, path, "old")
+			save(t, path)
+			if got := next(t, contents); got != "new" {
+				t.Fatalf("got %q", got)
+			}
+			write(t, path, "newer") // it is still followed
+			if got := next(t, contents); got != "newer" {
+				t.Fatalf("got %q", got)
+			}
+		})
+	}
+}
+
+func TestFollowsTheFileBehindALink(t *testing.T) {
+	target := filepath.Join(t.TempDir(), "target.yaml")
+	link := filepath.Join(t.TempDir(), "link.yaml")
+	write(t, target, "old")
+	if err := os.Symlink(target, link); err != nil {
+		t.Fatal(err)
+	}
+	contents, _ := following(t, link, "old")
+	write(t, target, "new")
+	if got := next(t, contents); got != "new" {
+		t.Fatalf("got %q", got)
+	}
+}
+
+func TestSeesAChangeFromBeforeTheWatch(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f.yaml")
+	write(t, path, "new")
+	contents, _ := following(t, path, "old")
+	if got := next(t, contents); got != "new" {
+		t.Fatalf("got %q", got)
+	}
+}
+
+func TestSaysOnceThatTheFileIsGone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f.yaml")
+	write(t, path, "old")
+	contents, losses := following(t, path, "old")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := next(t, losses); !os.IsNotExist(err) {
+		t.Fatalf("got %v", err)
+	}
+	write(t, path, "new")
+	if got := next(t, contents); got != "new" {
+		t.Fatalf("got %q", got)
+	}
+	if len(losses) != 0 {
+		t.Errorf("said again: %v", <-losses)
+	}
+}
