@@ -22,5 +22,5 @@ func (m *Manifest) Config() (*config.Config, error) {
 }
 
 func (m *Manifest) refused(err error) error {
-	return fmt.Errorf("the %s %q cannot be carried out: %w", kind, m.Stream.Name, err)
+	return fmt.Errorf("%s cannot be carried out: %w", title(m.Stream.Name), err)
 }

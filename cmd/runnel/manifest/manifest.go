@@ -84,7 +84,7 @@ func (r *Reader) admit(o object) (*v1alpha1.EventStream, error) {
 	}
 	s := &v1alpha1.EventStream{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, s); err != nil {
-		return nil, fmt.Errorf("the %s %q cannot be read: %w", kind, o.GetName(), err)
+		return nil, fmt.Errorf("%s cannot be read: %w", title(o.GetName()), err)
 	}
 	return s, nil
 }

@@ -14,6 +14,9 @@ import (
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 )
 
+// title is how kubectl begins to speak of an object.
+func title(name string) string { return fmt.Sprintf("The %s %q", kind, name) }
+
 // refusal is how an API server begins to say that it cannot decode an object.
 func refusal() string {
 	return fmt.Sprintf("%s in version %q cannot be handled as a %s", kind, v1alpha1.GroupVersion.Version, kind)
@@ -72,7 +75,7 @@ func invalid(name string, errs field.ErrorList) error {
 			messages = append(messages, m)
 		}
 	}
-	head := fmt.Sprintf("The %s %q is invalid: ", kind, name)
+	head := title(name) + " is invalid: "
 	if len(messages) == 1 {
 		return errors.New(head + messages[0])
 	}
