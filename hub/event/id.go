@@ -35,6 +35,9 @@ func NewEpoch() string {
 // String is the id's text.
 func (id ID) String() string { return string(id.Append(nil)) }
 
+// MarshalText implements encoding.TextMarshaler with the id's text.
+func (id ID) MarshalText() ([]byte, error) { return id.Append(nil), nil }
+
 // Append appends the id's text.
 func (id ID) Append(b []byte) []byte {
 	b = append(b, id.Epoch...)

@@ -13,9 +13,10 @@ const (
 	MaxTopicTokens = 16
 )
 
+// Tokens that stand for others.
 const (
-	oneToken   = "*"
-	manyTokens = ">"
+	OneToken   = "*"
+	ManyTokens = ">"
 )
 
 // ValidateTopic checks the form of a topic: tokens of A-Z a-z 0-9 _ ~ - parted by dots, at most 255 bytes and 16 tokens.
@@ -43,7 +44,7 @@ func ParseSelector(s string) (Selector, error) {
 		return Selector{}, fmt.Errorf("topic %q has %d tokens: write at most %d", s, len(tokens), MaxTopicTokens)
 	}
 	for i, t := range tokens {
-		wild := t == oneToken || t == manyTokens && i == len(tokens)-1
+		wild := t == OneToken || t == ManyTokens && i == len(tokens)-1
 		if !wild && (t == "" || strings.ContainsFunc(t, notTokenRune)) {
 			return Selector{}, fmt.Errorf("topic %q is malformed: write tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu; '*' stands for one whole token, a last '>' for one or more", s)
 		}
@@ -62,19 +63,22 @@ func notTokenRune(r rune) bool {
 // String is the selector as it was written.
 func (s Selector) String() string { return s.text }
 
+// Tokens of the selector; not to be changed.
+func (s Selector) Tokens() []string { return s.tokens }
+
 // Exact says whether the selector names a single topic.
 func (s Selector) Exact() bool {
-	return !slices.Contains(s.tokens, oneToken) && s.tokens[len(s.tokens)-1] != manyTokens
+	return !slices.Contains(s.tokens, OneToken) && s.tokens[len(s.tokens)-1] != ManyTokens
 }
 
 // Match says whether the selector chooses a topic.
 func (s Selector) Match(topic string) bool {
 	for i, want := range s.tokens {
-		if want == manyTokens {
+		if want == ManyTokens {
 			return topic != ""
 		}
 		got, rest, more := strings.Cut(topic, ".")
-		if got == "" || want != oneToken && want != got {
+		if got == "" || want != OneToken && want != got {
 			return false
 		}
 		if last := i == len(s.tokens)-1; last || !more {
@@ -89,10 +93,10 @@ func (s Selector) Match(topic string) bool {
 func (s Selector) Overlaps(o Selector) bool {
 	for i := 0; i < len(s.tokens) && i < len(o.tokens); i++ {
 		a, b := s.tokens[i], o.tokens[i]
-		if a == manyTokens || b == manyTokens {
+		if a == ManyTokens || b == ManyTokens {
 			return true
 		}
-		if a != oneToken && b != oneToken && a != b {
+		if a != OneToken && b != OneToken && a != b {
 			return false
 		}
 	}
@@ -119,7 +123,7 @@ func (s Selector) rank() int {
 
 func (s Selector) literals() (n int) {
 	for _, t := range s.tokens {
-		if t != oneToken && t != manyTokens {
+		if t != OneToken && t != ManyTokens {
 			n++
 		}
 	}
@@ -127,7 +131,7 @@ func (s Selector) literals() (n int) {
 }
 
 func (s Selector) open() int {
-	if s.tokens[len(s.tokens)-1] == manyTokens {
+	if s.tokens[len(s.tokens)-1] == ManyTokens {
 		return 1
 	}
 	return 0

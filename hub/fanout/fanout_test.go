@@ -1,0 +1,330 @@
+package fanout
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub/event"
+	"github.com/runnel-dev/runnel/hub/eventlog"
+)
+
+func sels(t testing.TB, ss ...string) (out []event.Selector) {
+	t.Helper()
+	for _, s := range ss {
+		sel, err := event.ParseSelector(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, sel)
+	}
+	return out
+}
+
+type counts struct {
+	mu    sync.Mutex
+	gaps  []eventlog.Reason
+	ended []Reason
+}
+
+func (c *counts) Delivered(int, int) {}
+func (c *counts) Gap(r eventlog.Reason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gaps = append(c.gaps, r)
+}
+func (c *counts) Ended(r Reason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = append(c.ended, r)
+}
+
+// recorder is a connection that keeps what it took; hold stops it from taking more.
+type recorder struct {
+	mu   sync.Mutex
+	text strings.Builder
+	hold sync.Mutex
+	news chan struct{}
+}
+
+func newRecorder() *recorder { return &recorder{news: make(chan struct{}, 1)} }
+
+func (r *recorder) Write(b []byte) error {
+	r.hold.Lock()
+	defer r.hold.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.text.Write(b)
+	select {
+	case r.news <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (r *recorder) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
+// until waits for a state of what was written.
+func (r *recorder) until(t testing.TB, what string, ok func(string) bool) {
+	t.Helper()
+	timeout := time.After(20 * time.Second)
+	for !ok(r.String()) {
+		select {
+		case <-r.news:
+		case <-timeout:
+			t.Fatalf("%s: not in %q", what, r.String())
+		}
+	}
+}
+
+func contains(s string) func(string) bool {
+	return func(got string) bool { return strings.Contains(got, s) }
+}
+
+type hub struct {
+	t    testing.TB
+	log  *eventlog.Memory
+	pool *Pool
+	seen *counts
+	wg   sync.WaitGroup
+}
+
+func newHub(t testing.TB, events int, s Settings) *hub {
+	log := eventlog.NewMemory([]eventlog.Rule{{Selector: sels(t, ">")[0], Events: events, Age: time.Hour}}, 1<<30)
+	h := &hub{t: t, log: log, seen: &counts{}}
+	h.pool = New(log, s, h.seen)
+	t.Cleanup(func() {
+		h.pool.Drain(0)
+		h.wg.Wait()
+		h.pool.Close()
+		if n := h.pool.Readers(); n != 0 {
+			t.Errorf("%d readers are left", n)
+		}
+	})
+	return h
+}
+
+var calm = Settings{Heartbeat: time.Hour, Delay: time.Second, MaxAge: time.Hour}
+
+func (h *hub) publish(topic, data string) {
+	if _, err := h.log.Append(&event.Event{Topic: topic, Data: []byte(data)}); err != nil {
+		h.t.Error(err)
+	}
+}
+
+func (h *hub) read(sink Sink, cursor string, selectors ...string) {
+	sub, opening, err := h.log.Subscribe(sels(h.t, selectors...), eventlog.Start{Cursor: cursor})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.wg.Go(func() {
+		defer sub.Close()
+		h.pool.Serve(context.Background(), sink, sub, opening, cursor)
+	})
+}
+
+func TestOpensThenDelivers(t *testing.T) {
+	h := newHub(t, 10, calm)
+	r := newRecorder()
+	h.read(r, "", "a.*")
+	r.until(t, "open", contains(`"resume":"live"`))
+	h.publish("a.b", "one")
+	h.publish("b", "other")
+	h.publish("a.c", "two")
+	r.until(t, "events", contains("data: two\n\n"))
+	_, events, _ := strings.Cut(r.String(), "\n\n")
+	if want := fmt.Sprintf("id: %[1]s-1\ndata: one\n\nid: %[1]s-3\ndata: two\n\n", h.log.Epoch()); events != want {
+		t.Errorf("%q, want %q", events, want)
+	}
+}
+
+func TestGapCarriesTheCursor(t *testing.T) {
+	h := newHub(t, 1, calm)
+	h.publish("a", "1")
+	h.publish("a", "2")
+	r := newRecorder()
+	h.read(r, h.log.Epoch()+"-0", "a")
+	r.until(t, "event", contains("data: 2"))
+	open, rest, _ := strings.Cut(r.String(), "\n\n")
+	if strings.Contains(open, "\nid:") || !strings.Contains(open, `"resume":"gap"`) {
+		t.Errorf("open moves the cursor: %q", open)
+	}
+	if want := fmt.Sprintf("event: runnel-gap\nid: %[1]s-1\ndata: {\"requested\":\"%[1]s-0\",\"resumedAt\":\"%[1]s-1\",\"reason\":\"evicted\",\"topics\":[\"a\"]}\n\n", h.log.Epoch()); !strings.HasPrefix(rest, want) {
+		t.Errorf("%q, want %q", rest, want)
+	}
+}
+
+func TestHeartbeatOnlyInSilence(t *testing.T) {
+	h := newHub(t, 10, Settings{Heartbeat: 2 * tick, Delay: time.Second, MaxAge: time.Hour})
+	r := newRecorder()
+	h.read(r, "", "a")
+	r.until(t, "heartbeats", func(s string) bool { return strings.HasSuffix(s, "\n\n:\n:\n") })
+}
+
+func TestMaxAge(t *testing.T) {
+	h := newHub(t, 10, Settings{Heartbeat: time.Hour, Delay: time.Second, MaxAge: 3 * tick})
+	r := newRecorder()
+	h.read(r, "", "a")
+	h.wg.Wait()
+	if !strings.Contains(r.String(), `"reason":"max_age","reconnect":true`) || !slices.Equal(h.seen.ended, []Reason{ReasonMaxAge}) {
+		t.Errorf("%q, ended %v", r, h.seen.ended)
+	}
+}
+
+func TestSettingsReachConnectedReaders(t *testing.T) {
+	h := newHub(t, 10, calm)
+	r := newRecorder()
+	h.read(r, "", "a")
+	r.until(t, "open", contains("runnel-open"))
+	h.pool.Configure(Settings{Heartbeat: tick, Delay: time.Second, MaxAge: time.Hour})
+	r.until(t, "heartbeat", contains("\n\n:\n"))
+}
+
+func TestEndChoosesBySubscription(t *testing.T) {
+	h := newHub(t, 10, calm)
+	gone, stays := newRecorder(), newRecorder()
+	h.read(gone, "", "a")
+	h.read(stays, "", "b")
+	gone.until(t, "open", contains("runnel-open"))
+	h.pool.End(ReasonRemoved, func(s *eventlog.Subscription) bool { return s.Selectors()[0].String() == "a" })
+	gone.until(t, "close", contains(`"reason":"gone","reconnect":false`))
+	h.publish("b", "still here")
+	stays.until(t, "event", contains("still here"))
+}
+
+func TestSlowReaderIsToldAndThenCut(t *testing.T) {
+	h := newHub(t, 2, calm)
+	slow, fast := newRecorder(), newRecorder()
+	h.read(slow, "", "a")
+	h.read(fast, "", "a")
+	slow.until(t, "open", contains("runnel-open"))
+	slow.hold.Lock()
+	for i := range 10 {
+		h.publish("a", fmt.Sprint("event ", i))
+		fast.until(t, "event", contains(fmt.Sprint("data: event ", i)))
+	}
+	slow.hold.Unlock()
+	slow.until(t, "newest", contains("data: event 9"))
+	if !strings.Contains(slow.String(), `"reason":"overflow","topics":["a"]`) || strings.Contains(slow.String(), "event 5") {
+		t.Errorf("%q", slow)
+	}
+	if strings.Contains(fast.String(), "runnel-gap") {
+		t.Errorf("the fast reader was told of a gap: %q", fast)
+	}
+}
+
+func TestDrainIsSpreadOverTheWindow(t *testing.T) {
+	h := newHub(t, 2, calm)
+	const readers = 20
+	for range readers {
+		r := newRecorder()
+		h.read(r, "", "a")
+		r.until(t, "open", contains("runnel-open"))
+	}
+	h.pool.Drain(time.Hour)
+	var due []time.Time
+	h.pool.each(func(r *reader) { due = append(due, r.ending.Load().at) })
+	slices.SortFunc(due, time.Time.Compare)
+	for i := 1; i < len(due); i++ {
+		if got := due[i].Sub(due[i-1]); got != time.Hour/readers {
+			t.Errorf("reader %d ends %v after the one before", i, got)
+		}
+	}
+}
+
+func TestRefuse(t *testing.T) {
+	h := newHub(t, 2, calm)
+	r := newRecorder()
+	if err := h.pool.Refuse(r, sels(t, "a")); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.String(); !strings.Contains(got, "runnel-open") || !strings.Contains(got, `"reason":"overloaded","reconnect":true`) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestIndexAgreesWithSelectors(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	token := func(wild bool) string {
+		if wild {
+			return []string{"a", "b", "*"}[r.IntN(3)]
+		}
+		return []string{"a", "b", "c"}[r.IntN(3)]
+	}
+	topic := func(wild bool) string {
+		parts := make([]string, 1+r.IntN(4))
+		for i := range parts {
+			parts[i] = token(wild)
+		}
+		if wild && r.IntN(3) == 0 {
+			parts[len(parts)-1] = ">"
+		}
+		return strings.Join(parts, ".")
+	}
+	log := eventlog.NewMemory([]eventlog.Rule{{Selector: sels(t, ">")[0], Events: 1, Age: time.Hour}}, 1<<20)
+	x := newIndex()
+	var all []*reader
+	for range 200 {
+		sub, _, err := log.Subscribe(sels(t, topic(true), topic(true)), eventlog.Start{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, &reader{sub: sub})
+		x.add(all[len(all)-1])
+	}
+	for range 500 {
+		name := topic(false)
+		got := set{}
+		x.each(name, func(r *reader) { got[r] = struct{}{} })
+		for _, r := range all {
+			want := slices.ContainsFunc(r.sub.Selectors(), func(s event.Selector) bool { return s.Match(name) })
+			if _, ok := got[r]; ok != want {
+				t.Fatalf("%v is found for %s: %v", r.sub.Selectors(), name, ok)
+			}
+		}
+	}
+	for _, r := range all {
+		x.remove(r)
+	}
+	if len(x.exact)+len(x.tree.next)+len(x.tree.here)+len(x.tree.rest) != 0 {
+		t.Error("the index keeps nodes without readers")
+	}
+}
+
+func TestWheel(t *testing.T) {
+	start := time.Now()
+	w := newWheel(start)
+	r := rand.New(rand.NewPCG(5, 6))
+	due := map[*reader]time.Time{}
+	for range 1000 {
+		at := start.Add(time.Duration(r.Int64N(int64(3 * slots * tick))))
+		x := &reader{}
+		due[x] = at
+		w.put(x, at)
+	}
+	for now := start; len(due) > 0 && now.Before(start.Add(4*slots*tick)); now = now.Add(time.Duration(1 + r.Int64N(int64(5*tick)))) {
+		w.advance(now, func(x *reader) {
+			if now.Before(due[x]) {
+				t.Fatalf("%v early", due[x].Sub(now))
+			}
+			delete(due, x)
+		})
+		for _, at := range due {
+			if now.Sub(at) >= tick {
+				t.Fatalf("%v late", now.Sub(at))
+			}
+		}
+	}
+	if len(due) > 0 {
+		t.Errorf("%d were never due", len(due))
+	}
+}
