@@ -1,0 +1,126 @@
+package auth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+const (
+	// leeway for clocks that differ, on nbf, iat and exp.
+	leeway = 10 * time.Second
+	// maxTokenLife is the longest life of a token that is taken. Local verification does not see that a ServiceAccount was
+	// deleted, so a token must not outlive it by more than a day.
+	maxTokenLife = 24 * time.Hour
+	// maxTokenBytes bounds what is decoded; a ServiceAccount token has about 1 KiB.
+	maxTokenBytes = 8 << 10
+)
+
+// algorithms that Kubernetes signs tokens with. None of them shares a key with a symmetric one.
+var algorithms = []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.ES384, jose.ES512}
+
+// accounts verifies ServiceAccount tokens.
+type accounts struct {
+	audience string
+	issuers  map[string]jose.JSONWebKeySet
+}
+
+// account is a ServiceAccount.
+type account struct{ namespace, name string }
+
+const accountPrefix = "system:serviceaccount:"
+
+// String is the account as the cluster's user name.
+func (a account) String() string { return accountPrefix + a.namespace + ":" + a.name }
+
+func newAccounts(c *config.ServiceAccounts) (*accounts, error) {
+	a := &accounts{audience: c.Audience, issuers: map[string]jose.JSONWebKeySet{}}
+	for _, i := range c.Issuers {
+		var keys jose.JSONWebKeySet
+		if err := json.Unmarshal(i.Keys, &keys); err != nil {
+			return nil, fmt.Errorf("keys of issuer %s are not readable: %w", i.URL, err)
+		}
+		for _, k := range keys.Keys {
+			if !k.IsPublic() || !k.Valid() {
+				return nil, fmt.Errorf("key %q of issuer %s is no valid public key", k.KeyID, i.URL)
+			}
+		}
+		a.issuers[i.URL] = keys
+	}
+	return a, nil
+}
+
+// verify returns the account of a token, and until when the token is good.
+func (a *accounts) verify(token string, now time.Time) (account, time.Time, error) {
+	if len(a.issuers) == 0 {
+		return account{}, time.Time{}, ErrNotReady
+	}
+	if len(token) > maxTokenBytes {
+		return account{}, time.Time{}, fmt.Errorf("%w: it is longer than %d bytes", ErrRefused, maxTokenBytes)
+	}
+	parsed, err := jwt.ParseSigned(token, algorithms)
+	if err != nil {
+		return account{}, time.Time{}, fmt.Errorf("%w: it is no JSON Web Token signed by %v", ErrRefused, algorithms)
+	}
+	claims, err := a.claims(parsed)
+	if err != nil {
+		return account{}, time.Time{}, err
+	}
+	if err := a.check(claims, now); err != nil {
+		return account{}, time.Time{}, err
+	}
+	namespace, name, ok := strings.Cut(strings.TrimPrefix(claims.Subject, accountPrefix), ":")
+	if !ok || !strings.HasPrefix(claims.Subject, accountPrefix) || namespace == "" || name == "" || strings.Contains(name, ":") {
+		return account{}, time.Time{}, fmt.Errorf("%w: its subject is no ServiceAccount", ErrRefused)
+	}
+	return account{namespace, name}, claims.Expiry.Time(), nil
+}
+
+// claims verifies the signature by the keys of the issuer that the token names.
+func (a *accounts) claims(token *jwt.JSONWebToken) (*jwt.Claims, error) {
+	var named jwt.Claims
+	if err := token.UnsafeClaimsWithoutVerification(&named); err != nil {
+		return nil, fmt.Errorf("%w: its claims are not readable", ErrRefused)
+	}
+	keys, ok := a.issuers[named.Issuer]
+	if !ok {
+		return nil, fmt.Errorf("%w: it is not of this cluster's issuer", ErrRefused)
+	}
+	id := token.Headers[0].KeyID
+	candidates := keys.Key(id)
+	if id == "" {
+		candidates = keys.Keys
+	}
+	for _, k := range candidates {
+		claims := &jwt.Claims{}
+		if token.Claims(k.Key, claims) == nil {
+			return claims, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: its signature is by no key that the cluster's issuer publishes", ErrRefused)
+}
+
+// check holds the claims against the rules (RFC 7519, section 4.1).
+func (a *accounts) check(c *jwt.Claims, now time.Time) error {
+	err := c.ValidateWithLeeway(jwt.Expected{AnyAudience: jwt.Audience{a.audience}, Time: now}, leeway)
+	switch {
+	case errors.Is(err, jwt.ErrInvalidAudience):
+		return fmt.Errorf("%w: its audience is not %q, write that into the projected volume or `kubectl create token --audience`", ErrRefused, a.audience)
+	case errors.Is(err, jwt.ErrExpired):
+		return fmt.Errorf("%w: it has expired, read it anew from its file", ErrRefused)
+	case err != nil:
+		return fmt.Errorf("%w: it is not valid yet, or the clocks differ", ErrRefused)
+	case c.Expiry == nil || c.IssuedAt == nil:
+		return fmt.Errorf("%w: it has no exp or no iat", ErrRefused)
+	case c.Expiry.Time().Sub(c.IssuedAt.Time()) > maxTokenLife:
+		return fmt.Errorf("%w: it lives longer than %v, ask for a shorter one", ErrRefused, maxTokenLife)
+	}
+	return nil
+}
