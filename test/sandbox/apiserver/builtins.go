@@ -3,10 +3,7 @@ package apiserver
 import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
-	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/registry/rest"
@@ -64,17 +61,21 @@ func (b *builder) storages() (map[schema.GroupVersion]map[string]rest.Storage, [
 		resources[k.groupResource()] = r
 		r.install(into(k.gv))
 	}
-	core := func(name string) *resource { return resources[corev1.Resource(name)] }
-	b.tokens.accounts, b.tokens.pods = core("serviceaccounts"), core("pods")
-	into(corev1.SchemeGroupVersion)["serviceaccounts/token"] = &tokenREST{tokens: b.tokens}
+	b.installCore(into(corev1.SchemeGroupVersion), func(name string) *resource { return resources[corev1.Resource(name)] })
 	for name, s := range authenticationStorage(b.config.Authentication.Authenticator) {
 		into(authenticationv1.SchemeGroupVersion)[name] = s
 	}
 	for name, s := range authorizationStorage(b.authorizer) {
 		into(authorizationv1.SchemeGroupVersion)[name] = s
 	}
-	_ = eventsv1.SchemeGroupVersion
-	_ = autoscalingv1.SchemeGroupVersion
-	_ = policyv1.SchemeGroupVersion
 	return out, versions, nil
+}
+
+// installCore adds what some kinds of the core group have and others have not.
+func (b *builder) installCore(into map[string]rest.Storage, of func(string) *resource) {
+	b.tokens.accounts, b.tokens.pods = of("serviceaccounts"), of("pods")
+	into["serviceaccounts/token"] = &tokenREST{tokens: b.tokens}
+	newAllocator().attach(of("services").Store)
+	into["namespaces"] = newNamespaceREST(of("namespaces"))
+	into["namespaces/finalize"] = newFinalizeREST(of("namespaces"))
 }

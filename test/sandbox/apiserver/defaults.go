@@ -2,7 +2,9 @@ package apiserver
 
 import (
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
@@ -28,6 +30,13 @@ func addDefaults(s *runtime.Scheme) {
 	add(s, defaultReplicaSet)
 	add(s, defaultStatefulSet)
 	add(s, defaultService)
+	add(s, func(b *rbacv1.RoleBinding) { defaultBinding(&b.RoleRef, b.Subjects) })
+	add(s, func(b *rbacv1.ClusterRoleBinding) { defaultBinding(&b.RoleRef, b.Subjects) })
+	add(s, func(v *corev1.Secret) { orValue(&v.Type, corev1.SecretTypeOpaque) })
+	add(s, defaultNetworkPolicy)
+	add(s, defaultAutoscaler)
+	add(s, defaultEndpointSlice)
+	add(s, defaultIngress)
 }
 
 func add[T any, P interface {
@@ -76,30 +85,20 @@ func defaultStatefulSet(s *appsv1.StatefulSet) {
 	defaultPodTemplate(&s.Spec.Template)
 }
 
-func defaultService(v *corev1.Service) {
-	spec := &v.Spec
-	orValue(&spec.Type, corev1.ServiceTypeClusterIP)
-	orValue(&spec.SessionAffinity, corev1.ServiceAffinityNone)
-	if spec.SessionAffinity == corev1.ServiceAffinityClientIP {
-		orDefault(&spec.SessionAffinityConfig, corev1.SessionAffinityConfig{})
-		orDefault(&spec.SessionAffinityConfig.ClientIP, corev1.ClientIPConfig{})
-		orDefault(&spec.SessionAffinityConfig.ClientIP.TimeoutSeconds, corev1.DefaultClientIPServiceAffinitySeconds)
-	}
-	for i := range spec.Ports {
-		p := &spec.Ports[i]
-		orValue(&p.Protocol, corev1.ProtocolTCP)
-		if p.TargetPort == (intstr.IntOrString{}) || p.TargetPort == intstr.FromString("") {
-			p.TargetPort = intstr.FromInt32(p.Port)
+func defaultBinding(ref *rbacv1.RoleRef, subjects []rbacv1.Subject) {
+	orValue(&ref.APIGroup, rbacv1.GroupName)
+	for i := range subjects {
+		if subjects[i].Kind != rbacv1.ServiceAccountKind {
+			orValue(&subjects[i].APIGroup, rbacv1.GroupName)
 		}
 	}
-	if spec.Type == corev1.ServiceTypeExternalName {
-		return
-	}
-	orDefault(&spec.InternalTrafficPolicy, corev1.ServiceInternalTrafficPolicyCluster)
-	if spec.Type != corev1.ServiceTypeClusterIP {
-		orValue(&spec.ExternalTrafficPolicy, corev1.ServiceExternalTrafficPolicyCluster)
-	}
-	if spec.Type == corev1.ServiceTypeLoadBalancer {
-		orDefault(&spec.AllocateLoadBalancerNodePorts, true)
+}
+
+func defaultAutoscaler(h *autoscalingv2.HorizontalPodAutoscaler) {
+	orDefault(&h.Spec.MinReplicas, 1)
+	if len(h.Spec.Metrics) == 0 { // 80 % of the requested CPU is Kubernetes' own default
+		h.Spec.Metrics = []autoscalingv2.MetricSpec{{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricSource{
+			Name: corev1.ResourceCPU, Target: autoscalingv2.MetricTarget{Type: autoscalingv2.UtilizationMetricType, AverageUtilization: new(int32(80))},
+		}}}
 	}
 }

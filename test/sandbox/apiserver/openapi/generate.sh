@@ -15,4 +15,4 @@ go tool openapi-gen \
   $api/policy/v1 $api/coordination/v1 $api/rbac/v1 $api/authentication/v1 $api/authorization/v1 \
   $machinery/apis/meta/v1 $machinery/runtime $machinery/version $machinery/api/resource $machinery/util/intstr \
   k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1
-go run -tags generate ./pack
+go run pack.go

@@ -1,6 +1,6 @@
-//go:build generate
+//go:build ignore
 
-// Command pack writes definitions.json.gz from the Go code that openapi-gen made; see generate.sh.
+// This program writes definitions.json.gz from the Go code that openapi-gen made; see generate.sh.
 package main
 
 import (

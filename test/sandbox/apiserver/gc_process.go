@@ -1,0 +1,143 @@
+package apiserver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// process does for one object what is due.
+func (g *collector) process(ctx context.Context, uid types.UID) error {
+	o, dependents, ok := g.find(uid)
+	switch {
+	case !ok:
+		return nil
+	case o.meta.DeletionTimestamp != nil && has(o.meta, metav1.FinalizerOrphanDependents):
+		return g.orphan(ctx, o, dependents)
+	case o.meta.DeletionTimestamp != nil && has(o.meta, metav1.FinalizerDeleteDependents):
+		return g.deleteForeground(ctx, o, dependents)
+	case o.meta.DeletionTimestamp != nil || len(o.meta.OwnerReferences) == 0:
+		return nil
+	}
+	return g.collect(ctx, o, len(dependents) > 0)
+}
+
+// orphan takes the dependents of a deleted object its reference, and lets it go.
+func (g *collector) orphan(ctx context.Context, o object, dependents []object) error {
+	for _, d := range dependents {
+		if err := g.dropOwners(ctx, d, func(r metav1.OwnerReference) bool { return r.UID == o.meta.UID }); err != nil {
+			return err
+		}
+	}
+	return g.removeFinalizer(ctx, o, metav1.FinalizerOrphanDependents)
+}
+
+// deleteForeground lets a deleted object go once no dependent blocks it, and else sees to its dependents.
+func (g *collector) deleteForeground(ctx context.Context, o object, dependents []object) error {
+	blocked := false
+	for _, d := range dependents {
+		for _, r := range d.meta.OwnerReferences {
+			blocked = blocked || r.UID == o.meta.UID && r.BlockOwnerDeletion != nil && *r.BlockOwnerDeletion
+		}
+		if d.meta.DeletionTimestamp == nil {
+			g.work.queue.Add(d.meta.UID)
+		}
+	}
+	if blocked {
+		return nil
+	}
+	return g.removeFinalizer(ctx, o, metav1.FinalizerDeleteDependents)
+}
+
+// collect deletes an object that no owner keeps.
+func (g *collector) collect(ctx context.Context, o object, hasDependents bool) error {
+	var keep, waiting int
+	lost := map[types.UID]bool{}
+	for _, r := range o.meta.OwnerReferences {
+		owner, err := g.owner(ctx, o, r)
+		switch {
+		case err != nil:
+			return err
+		case owner == nil:
+			lost[r.UID] = true
+		case owner.DeletionTimestamp != nil && has(owner, metav1.FinalizerDeleteDependents):
+			lost[r.UID] = true
+			waiting++
+		default:
+			keep++
+		}
+	}
+	switch {
+	case keep > 0 && len(lost) > 0:
+		return g.dropOwners(ctx, o, func(r metav1.OwnerReference) bool { return lost[r.UID] })
+	case keep > 0:
+		return nil
+	case waiting > 0 && hasDependents:
+		return g.delete(ctx, o, metav1.DeletePropagationForeground)
+	}
+	return g.delete(ctx, o, metav1.DeletePropagationBackground)
+}
+
+// owner reads the owner that a reference names, nil if it is gone.
+func (g *collector) owner(ctx context.Context, o object, ref metav1.OwnerReference) (*metav1.PartialObjectMetadata, error) {
+	gv, err := schema.ParseGroupVersion(ref.APIVersion)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := g.catalogue.find(gv.WithKind(ref.Kind).GroupKind())
+	if !ok {
+		return nil, fmt.Errorf("no resource serves the owner's kind %s %s", ref.APIVersion, ref.Kind)
+	}
+	namespace := o.meta.Namespace
+	if !r.namespaced {
+		namespace = ""
+	} else if namespace == "" {
+		return nil, fmt.Errorf("%s %s is cluster-scoped and cannot be owned by a %s of a namespace", o.kind, o.meta.Name, ref.Kind)
+	}
+	m, err := g.client.Resource(r.resource).Namespace(namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || err == nil && m.UID != ref.UID {
+		return nil, nil
+	}
+	return m, err
+}
+
+// delete deletes the very object that was seen.
+func (g *collector) delete(ctx context.Context, o object, p metav1.DeletionPropagation) error {
+	err := g.client.Resource(o.resource).Namespace(o.meta.Namespace).Delete(ctx, o.meta.Name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &o.meta.UID}, PropagationPolicy: &p,
+	})
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil // another object has its name, or none
+	}
+	return err
+}
+
+func (g *collector) dropOwners(ctx context.Context, o object, drop func(metav1.OwnerReference) bool) error {
+	return g.patch(ctx, o, map[string]any{"ownerReferences": slices.DeleteFunc(slices.Clone(o.meta.OwnerReferences), drop)})
+}
+
+func (g *collector) removeFinalizer(ctx context.Context, o object, finalizer string) error {
+	rest := slices.DeleteFunc(slices.Clone(o.meta.Finalizers), func(f string) bool { return f == finalizer })
+	return g.patch(ctx, o, map[string]any{"finalizers": rest})
+}
+
+// patch changes the metadata of an object that nobody has changed since it was seen. After a conflict the newer object
+// is seen soon, and processed again.
+func (g *collector) patch(ctx context.Context, o object, metadata map[string]any) error {
+	metadata["resourceVersion"], metadata["uid"] = o.meta.ResourceVersion, o.meta.UID
+	body, err := json.Marshal(map[string]any{"metadata": metadata})
+	if err != nil {
+		return err
+	}
+	_, err = g.client.Resource(o.resource).Namespace(o.meta.Namespace).Patch(ctx, o.meta.Name, types.MergePatchType, body, metav1.PatchOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
