@@ -144,3 +144,6 @@ func (p *Publishers) remember(digest [sha256.Size]byte, v verified) {
 	}
 	p.verified[digest] = v
 }
+
+// Ready says whether credentials can be verified.
+func (p *Publishers) Ready() bool { return p.anonymous || len(p.accounts.issuers) > 0 }

@@ -1,5 +1,5 @@
 // Package config is the one configuration of a hub: the operator writes it, the hub reads it and refuses whatever it does
-// not know. It imports nothing but the standard library, so that both sides can share it.
+// not know.
 package config
 
 import (

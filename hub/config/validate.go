@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/runnel-dev/runnel/hub/event"
 )
 
 // Bounds of a configuration. The resource's schema has the same ones; here they protect a hub from a document that another
@@ -63,8 +65,11 @@ func (v *checker) topics(ts []Topic) {
 	seen := map[string]bool{}
 	for i, t := range ts {
 		path := fmt.Sprintf("topics[%d]", i)
-		if t.Name == "" || seen[t.Name] {
-			v.fail(path+".name", "%q is empty or there twice", t.Name)
+		if _, err := event.ParseSelector(t.Name); err != nil {
+			v.fail(path+".name", "%v", err)
+		}
+		if seen[t.Name] {
+			v.fail(path+".name", "%q is there twice", t.Name)
 		}
 		seen[t.Name] = true
 		bounds(v, path+".events", t.Events, 1, maxEvents)

@@ -90,17 +90,3 @@ func (m *Memory) Usage() Usage {
 	}
 	return u
 }
-
-// Governing returns the selector of the rule that governs a topic, empty when there is none. It has as many values as the
-// stream has rules, so it may label a metric.
-func (m *Memory) Governing(topic string) string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if t := m.topics[topic]; t != nil {
-		return t.rule.Selector.String()
-	}
-	if r := m.governing(topic); r != nil {
-		return r.Selector.String()
-	}
-	return ""
-}

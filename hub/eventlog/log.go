@@ -24,7 +24,7 @@ import (
 // of any forgotten topic of the same rule is then told of a gap that may not be one. A false alarm, never a silent loss.
 type Log interface {
 	// Append stores an event under the next sequence. It fails with ErrUndeclared, and stores nothing then.
-	Append(e *event.Event) (event.ID, error)
+	Append(e *event.Event) (Receipt, error)
 	// Subscribe prepares to read what selectors choose, from start on. It fails with ErrUndeclared when a selector can
 	// choose nothing. The subscription is closed by its user.
 	Subscribe(selectors []event.Selector, start Start) (*Subscription, Opening, error)
@@ -35,6 +35,15 @@ type Log interface {
 	Notify(c chan<- struct{})
 	// Head is the id of the newest event, or sequence 0 before the first.
 	Head() event.ID
+}
+
+// Receipt is what a publisher learns of a stored event.
+type Receipt struct {
+	// ID of the event.
+	ID event.ID
+	// Rule is the selector of the rule that governs its topic. It has as many values as the stream has rules, so it may label
+	// a metric.
+	Rule string
 }
 
 // ErrUndeclared says that no rule of the stream covers a topic.

@@ -96,7 +96,7 @@ func (m *Memory) Notify(c chan<- struct{}) {
 }
 
 // Append implements Log.
-func (m *Memory) Append(e *event.Event) (event.ID, error) {
+func (m *Memory) Append(e *event.Event) (Receipt, error) {
 	draft := event.NewDraft(e, m.epoch, m.head.Load()+1)
 	now := m.clock()
 
@@ -104,13 +104,13 @@ func (m *Memory) Append(e *event.Event) (event.ID, error) {
 	t, err := m.topic(e.Topic)
 	if err != nil {
 		m.mu.Unlock()
-		return event.ID{}, err
+		return Receipt{}, err
 	}
 	seq := m.head.Load() + 1
 	m.store(t, &Entry{Seq: seq, Topic: t.name, Frame: draft.Stamp(seq), topic: t, at: now})
 	m.head.Store(seq)
 	m.evict(t, now)
-	watchers := m.watchers
+	watchers, rule := m.watchers, t.rule.Selector.String()
 	m.mu.Unlock()
 
 	for _, w := range watchers {
@@ -119,7 +119,7 @@ func (m *Memory) Append(e *event.Event) (event.ID, error) {
 		default: // it is already told
 		}
 	}
-	return event.ID{Epoch: m.epoch, Seq: seq}, nil
+	return Receipt{ID: event.ID{Epoch: m.epoch, Seq: seq}, Rule: rule}, nil
 }
 
 func (m *Memory) store(t *topic, e *Entry) {

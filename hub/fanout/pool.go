@@ -53,6 +53,7 @@ type Pool struct {
 	shards   []*shard
 	next     atomic.Uint64
 	readers  atomic.Int64
+	drained  atomic.Pointer[time.Time] // when Drain's window ends
 	loops    sync.WaitGroup
 	stop     context.CancelFunc
 }
@@ -80,11 +81,13 @@ func (p *Pool) Configure(settings Settings) {
 	p.each(func(r *reader) { r.shard.schedule(r) })
 }
 
-// Drain ends all readers, spread evenly over a window. It returns at once; Wait waits for them.
+// Drain ends all readers, spread evenly over a window, and those that still come at the window's end. It returns at once.
 func (p *Pool) Drain(window time.Duration) {
+	now := time.Now()
+	end := now.Add(window)
+	p.drained.Store(&end)
 	var all []*reader
 	p.each(func(r *reader) { all = append(all, r) })
-	now := time.Now()
 	for i, r := range all {
 		r.endAt(now.Add(window*time.Duration(i)/time.Duration(len(all))), ReasonDrain)
 	}

@@ -29,6 +29,9 @@ func (p *Pool) Serve(ctx context.Context, sink Sink, sub *eventlog.Subscription,
 	defer p.readers.Add(-1)
 	r.shard.add(r)
 	defer r.shard.remove(r)
+	if end := p.drained.Load(); end != nil {
+		r.endAt(*end, ReasonDrain)
+	}
 	reason := (&writer{reader: r, sink: sink, cursor: opening.Cursor.Seq}).run(ctx, opening, requested)
 	p.observer.Ended(reason)
 	return reason

@@ -1,0 +1,84 @@
+// Command hub serves one EventStream. It is what a hub's pod runs.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"github.com/runnel-dev/runnel/hub"
+	"github.com/runnel-dev/runnel/hub/config"
+	"github.com/runnel-dev/runnel/hub/follow"
+)
+
+// hostVariable is the environment variable with the host that the ports listen on; unset is every address.
+const hostVariable = "RUNNEL_LISTEN_HOST"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "hub:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("hub", flag.ContinueOnError)
+	path := flags.String("config", "", "`file` with the hub's configuration; changes of it are taken up")
+	subscribe := flags.String("subscribe-addr", port(config.PortSubscribe), "`address` for readers")
+	publish := flags.String("publish-addr", port(config.PortPublish), "`address` for publishers")
+	admin := flags.String("admin-addr", port(config.PortAdmin), "`address` for probes, metrics and status")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *path == "" || flags.NArg() > 0 {
+		return errors.New("write hub --config FILE")
+	}
+	text, err := os.ReadFile(*path)
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	c, err := config.Decode(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", *path, err)
+	}
+	follower, err := follow.New(*path, text)
+	if err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	h, err := hub.New(hub.Options{Config: c, SubscribeAddr: *subscribe, PublishAddr: *publish, AdminAddr: *admin, Logger: logger})
+	if err != nil {
+		return errors.Join(err, follower.Close())
+	}
+	return serve(ctx, h, follower)
+}
+
+// serve runs the hub and follows its configuration until ctx is done and the hub is drained.
+func serve(ctx context.Context, h *hub.Hub, follower *follow.Follower) error {
+	followed := make(chan error, 1)
+	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		followed <- follower.Run(following, func(text []byte) {
+			c, err := config.Decode(text)
+			if err != nil {
+				h.Refuse(err)
+				return
+			}
+			_ = h.Reload(c) // it notes and logs its own failure
+		}, h.Refuse)
+	}()
+	err := h.Run(ctx)
+	stop()
+	return errors.Join(err, <-followed)
+}
+
+func port(n int) string { return net.JoinHostPort(os.Getenv(hostVariable), strconv.Itoa(n)) }

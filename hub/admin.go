@@ -1,0 +1,79 @@
+package hub
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+// Status is what the admin port answers at /status.
+type Status struct {
+	// Stream that the hub serves.
+	Stream config.Stream `json:"stream"`
+	// ConfigHash names the configuration that the hub runs, by config.Hash.
+	ConfigHash string `json:"configHash"`
+	// ConfigError says why a newer configuration was refused; empty when the newest runs.
+	ConfigError string `json:"configError,omitempty"`
+	// Epoch and Seq are the id of the newest event.
+	Epoch string `json:"epoch"`
+	Seq   uint64 `json:"seq"`
+	// Draining is true while the hub closes its readers.
+	Draining bool `json:"draining"`
+	// Connections are the readers now.
+	Connections int `json:"connections"`
+	// RetainedBytes is the memory of all retained events.
+	RetainedBytes int64 `json:"retainedBytes"`
+	// Topics are the declared ones, with how many events are retained for each.
+	Topics []TopicStatus `json:"topics"`
+	// Missing names what the hub waits for.
+	Missing []string `json:"missing,omitempty"`
+}
+
+// TopicStatus is a declared topic or pattern.
+type TopicStatus struct {
+	Name   string `json:"name"`
+	Events int    `json:"events"`
+}
+
+// adminRoutes serves the admin port. Nothing here changes anything.
+func (h *Hub) adminRoutes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if h.draining.Load() {
+			writeText(w, http.StatusServiceUnavailable, "draining")
+			return
+		}
+		writeText(w, http.StatusOK, "ok")
+	})
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, h.Status()) })
+	mux.Handle("GET /metrics", promhttp.HandlerFor(h.metrics.registry, promhttp.HandlerOpts{}))
+	return mux
+}
+
+// Status returns what the hub does now.
+func (h *Hub) Status() Status {
+	s, head, usage := h.state.Load(), h.log.Head(), h.log.Usage()
+	out := Status{
+		Stream: s.config.Stream, ConfigHash: s.hash, Epoch: head.Epoch, Seq: head.Seq, Draining: h.draining.Load(),
+		Connections: h.pool.Readers(), RetainedBytes: usage.Bytes,
+	}
+	if refused := h.refused.Load(); refused != nil {
+		out.ConfigError = *refused
+	}
+	for _, r := range usage.Rules {
+		out.Topics = append(out.Topics, TopicStatus{r.Selector, r.Events})
+	}
+	if !s.publishers.Ready() {
+		out.Missing = append(out.Missing, "keys of the cluster's token issuer")
+	}
+	return out
+}
+
+func writeText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n")) // the client may be gone
+}

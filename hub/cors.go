@@ -1,0 +1,48 @@
+package hub
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+// preflightSeconds is how long a browser remembers what it may send.
+const preflightSeconds = "600"
+
+// allowOrigin sets the headers by which a browser lets its page read the answer (Fetch, section 3.2), on errors too, and says
+// whether the page's origin may read at all.
+func allowOrigin(w http.ResponseWriter, r *http.Request, c config.CORS) bool {
+	header := w.Header()
+	header.Add("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	switch {
+	case slices.Contains(c.AllowedOrigins, "*"):
+		header.Set("Access-Control-Allow-Origin", "*")
+	case slices.Contains(c.AllowedOrigins, origin):
+		header.Set("Access-Control-Allow-Origin", origin)
+		if c.AllowCredentials {
+			header.Set("Access-Control-Allow-Credentials", "true")
+		}
+	default:
+		// A page of the hub's own origin needs no permission.
+		u, err := url.Parse(origin)
+		return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+	}
+	header.Set("Access-Control-Expose-Headers", "Runnel-Resume, Runnel-Cursor")
+	return true
+}
+
+// preflight answers what a browser asks before it sends headers of its own.
+func preflight(w http.ResponseWriter) {
+	header := w.Header()
+	header.Set("Access-Control-Allow-Methods", "GET, HEAD")
+	header.Set("Access-Control-Allow-Headers", "Authorization, Cache-Control, Last-Event-ID")
+	header.Set("Access-Control-Max-Age", preflightSeconds)
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -1,0 +1,113 @@
+package hub
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/runnel-dev/runnel/hub/eventlog"
+	"github.com/runnel-dev/runnel/hub/fanout"
+)
+
+// metrics counts what happens. Labels have few values: declared topics, reasons and codes of this code, never what a client
+// sent.
+type metrics struct {
+	registry                         *prometheus.Registry
+	events, eventBytes               *prometheus.CounterVec
+	publishRefused, subscribeRefused *prometheus.CounterVec
+	delivered, deliveredBytes        prometheus.Counter
+	gaps, ended                      *prometheus.CounterVec
+	loaded                           prometheus.Gauge
+}
+
+func newMetrics(h *Hub) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
+	vector := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	m := &metrics{
+		registry:         prometheus.NewRegistry(),
+		events:           vector("runnel_hub_published_events_total", "Events stored, by declared topic.", "topic"),
+		eventBytes:       vector("runnel_hub_published_bytes_total", "Payload bytes stored, by declared topic.", "topic"),
+		publishRefused:   vector("runnel_hub_publish_refused_total", "Publish requests refused, by HTTP status and problem code.", "status", "code"),
+		subscribeRefused: vector("runnel_hub_subscribe_refused_total", "Subscribe requests refused, by HTTP status and problem code.", "status", "code"),
+		delivered:        counter("runnel_hub_delivered_events_total", "Events that connections took."),
+		deliveredBytes:   counter("runnel_hub_delivered_bytes_total", "Bytes that connections took, control events and heartbeats included."),
+		gaps:             vector("runnel_hub_gaps_total", "Notices of a gap, by reason.", "reason"),
+		ended:            vector("runnel_hub_connections_ended_total", "Connections that ended, by reason.", "reason"),
+		loaded: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "runnel_hub_config_last_load_successful", Help: "1 when the newest configuration runs, 0 when it was refused.",
+		}),
+	}
+	m.loaded.Set(1)
+	m.registry.MustRegister(m.events, m.eventBytes, m.publishRefused, m.subscribeRefused, m.delivered, m.deliveredBytes, m.gaps, m.ended, m.loaded,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{hub: h})
+	return m
+}
+
+func (m *metrics) published(rule string, bytes int) {
+	m.events.WithLabelValues(rule).Inc()
+	m.eventBytes.WithLabelValues(rule).Add(float64(bytes))
+}
+
+func (m *metrics) refusedPublish(p *problem) {
+	m.publishRefused.WithLabelValues(strconv.Itoa(p.Status), p.Code).Inc()
+}
+
+func (m *metrics) refusedSubscribe(p *problem) {
+	m.subscribeRefused.WithLabelValues(strconv.Itoa(p.Status), p.Code).Inc()
+}
+
+func (m *metrics) reloaded(ok bool) {
+	m.loaded.Set(map[bool]float64{true: 1}[ok])
+}
+
+// Delivered implements fanout.Observer.
+func (m *metrics) Delivered(events, bytes int) {
+	m.delivered.Add(float64(events))
+	m.deliveredBytes.Add(float64(bytes))
+}
+
+// Gap implements fanout.Observer.
+func (m *metrics) Gap(reason eventlog.Reason) { m.gaps.WithLabelValues(string(reason)).Inc() }
+
+// Ended implements fanout.Observer.
+func (m *metrics) Ended(reason fanout.Reason) { m.ended.WithLabelValues(string(reason)).Inc() }
+
+// gauges reads what the hub holds when it is asked.
+type gauges struct{ hub *Hub }
+
+var (
+	connectionsDesc = prometheus.NewDesc("runnel_hub_connections", "Readers that are connected.", nil, nil)
+	retainedDesc    = prometheus.NewDesc("runnel_hub_retained_events", "Events retained, by declared topic.", []string{"topic"}, nil)
+	bytesDesc       = prometheus.NewDesc("runnel_hub_retained_bytes", "Memory of retained events, the log's own overhead included.", nil, nil)
+	topicsDesc      = prometheus.NewDesc("runnel_hub_topics", "Topics that are remembered.", nil, nil)
+	headDesc        = prometheus.NewDesc("runnel_hub_sequence", "Sequence of the newest event.", nil, nil)
+	configDesc      = prometheus.NewDesc("runnel_hub_config_info", "The configuration that runs, by its hash.", []string{"hash"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (g *gauges) Describe(c chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{connectionsDesc, retainedDesc, bytesDesc, topicsDesc, headDesc, configDesc} {
+		c <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (g *gauges) Collect(c chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		c <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	usage := g.hub.log.Usage()
+	gauge(connectionsDesc, float64(g.hub.pool.Readers()))
+	gauge(bytesDesc, float64(usage.Bytes))
+	gauge(topicsDesc, float64(usage.Topics))
+	gauge(headDesc, float64(g.hub.log.Head().Seq))
+	gauge(configDesc, 1, g.hub.state.Load().hash)
+	for _, r := range usage.Rules {
+		gauge(retainedDesc, float64(r.Events), r.Selector)
+	}
+}

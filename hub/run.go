@@ -1,0 +1,121 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// headerTimeout bounds how long a client may take for its request's headers.
+	headerTimeout = 10 * time.Second
+	// bodyTimeout bounds how long a publisher may take for its event.
+	bodyTimeout = 30 * time.Second
+	// idleTimeout is how long a publisher's connection may rest between requests: longer than the idle time of common
+	// connection pools (90 s in Go), so that they close first and never meet a connection that is just closing.
+	idleTimeout = 2 * time.Minute
+	// maxHeaderBytes is ample for a ServiceAccount token and 64 selectors.
+	maxHeaderBytes = 64 << 10
+	// expireInterval gives memory of a log at rest back.
+	expireInterval = time.Second
+	// closeTimeout bounds how long requests that are under way at the end may take.
+	closeTimeout = 5 * time.Second
+)
+
+// drainPoll is how soon after its last reader a draining hub ends.
+const drainPoll = 20 * time.Millisecond
+
+// Run serves until ctx is done, then drains: the hub turns not-ready, goes on serving, and closes its readers evenly over the
+// drain window. It returns as soon as the last is gone. It is called once.
+func (h *Hub) Run(ctx context.Context) error {
+	servers := map[*http.Server]net.Listener{
+		h.server(h.publishRoutes()):   h.publish,
+		h.server(h.subscribeRoutes()): h.subscribe,
+		h.server(h.adminRoutes()):     h.admin,
+	}
+	var work sync.WaitGroup
+	failed := make(chan error, len(servers))
+	for server, listener := range servers {
+		work.Go(func() {
+			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		})
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	work.Go(func() { h.expire(background) })
+	s := h.state.Load()
+	h.logger.Info("serving", "namespace", s.config.Stream.Namespace, "stream", s.config.Stream.Name, "subscribe", h.Addrs().Subscribe,
+		"publish", h.Addrs().Publish, "admin", h.Addrs().Admin, "epoch", h.log.Epoch(), "config", s.hash)
+
+	var err error
+	select {
+	case <-ctx.Done():
+		h.drain()
+	case err = <-failed:
+		err = fmt.Errorf("a server stopped: %w", err)
+	}
+	stop()
+	err = errors.Join(err, shutdown(servers))
+	work.Wait()
+	h.pool.Close()
+	h.logger.Info("stopped")
+	return err
+}
+
+// shutdown lets requests end that are under way, for a while.
+func shutdown(servers map[*http.Server]net.Listener) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	for server := range servers {
+		if server.Shutdown(ctx) != nil {
+			err = errors.Join(err, server.Close())
+		}
+	}
+	return err
+}
+
+// drain closes all readers over the window. One whose connection is stuck is left to shutdown.
+func (h *Hub) drain() {
+	window := h.state.Load().config.Drain.Window.D()
+	h.draining.Store(true)
+	h.logger.Info("draining", "readers", h.pool.Readers(), "window", window)
+	h.pool.Drain(window)
+	ticker := time.NewTicker(drainPoll)
+	defer ticker.Stop()
+	for end := time.Now().Add(window + h.stall); h.pool.Readers() > 0 && time.Now().Before(end); {
+		<-ticker.C
+	}
+}
+
+func (h *Hub) expire(ctx context.Context) {
+	ticker := time.NewTicker(expireInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			h.log.Expire()
+		}
+	}
+}
+
+func (h *Hub) server(routes http.Handler) *http.Server {
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           routes,
+		Protocols:         protocols,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(h.logger.Handler(), slog.LevelDebug),
+	}
+}

@@ -1,0 +1,110 @@
+package hub
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/runnel-dev/runnel/hub/event"
+	"github.com/runnel-dev/runnel/hub/eventlog"
+)
+
+// subscribeRoutes serves the subscribe port. It never redirects: browsers come back to the last URL for ever.
+func (h *Hub) subscribeRoutes() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h.serveSubscribe(w, r); err != nil {
+			h.metrics.refusedSubscribe(err)
+			err.write(w)
+		}
+	})
+}
+
+func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
+	if !allowOrigin(w, r, h.state.Load().config.CORS) {
+		return refuse(http.StatusForbidden, "origin_not_allowed", "pages of %s may not read this stream: add the origin to spec.cors.allowedOrigins", quote(r.Header.Get("Origin")))
+	}
+	topic, single := singleTopic(r.URL.Path)
+	if !single && r.URL.Path != "/v1/events" {
+		return refuse(http.StatusNotFound, "not_found", "there is nothing here: read /v1/events?topic=… or /v1/topics/{topic}/events")
+	}
+	switch r.Method {
+	case http.MethodOptions:
+		preflight(w)
+		return nil
+	case http.MethodGet, http.MethodHead:
+	default:
+		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "readers GET; publishers POST to the publish port")
+	}
+	if !acceptsEventStream(r.Header.Values("Accept")) {
+		return refuse(http.StatusNotAcceptable, "not_acceptable", "this is text/event-stream: accept it, or */*")
+	}
+	q, err := readQuery(r, topic)
+	if err != nil {
+		return err
+	}
+	return h.stream(w, r, q)
+}
+
+// singleTopic takes the topic out of /v1/topics/{topic}/events.
+func singleTopic(path string) (topic string, ok bool) {
+	rest, ok := strings.CutPrefix(path, "/v1/topics/")
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(rest, "/events")
+}
+
+// stream answers 200 and serves the reader until either side ends it.
+func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
+	sub, opening, err := h.log.Subscribe(q.selectors, q.start)
+	if err != nil {
+		return refuse(http.StatusNotFound, "topic_not_declared", "%v: the stream has no such topic in spec.topics", err)
+	}
+	defer sub.Close()
+	header := w.Header()
+	header.Set("Content-Type", "text/event-stream; charset=utf-8")
+	header.Set("Cache-Control", "no-store, no-transform")
+	header.Set("X-Accel-Buffering", "no")
+	header.Set("Runnel-Resume", string(opening.Resume))
+	header.Set("Runnel-Cursor", opening.Cursor.String())
+	if r.ProtoMajor == 1 {
+		header.Set("Connection", "close")
+	}
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	sink := newSink(w, h.stall)
+	defer sink.finish()
+	if !h.admit() {
+		_ = h.pool.Refuse(sink, q.selectors) // the client may be gone
+		return nil
+	}
+	defer h.taken.Add(-1)
+	reason := h.pool.Serve(r.Context(), sink, sub, opening, q.start.Cursor)
+	h.logger.Debug("reader left", "reason", reason, "topics", q.topics())
+	return nil
+}
+
+// admit counts a connection, if it may come in now.
+func (h *Hub) admit() bool {
+	limit := int64(h.state.Load().config.Limits.Connections)
+	if n := h.taken.Add(1); h.draining.Load() || limit > 0 && n > limit {
+		h.taken.Add(-1)
+		return false
+	}
+	return true
+}
+
+// query is what a reader asks for.
+type query struct {
+	selectors []event.Selector
+	start     eventlog.Start
+}
+
+func (q query) topics() (out []string) {
+	for _, s := range q.selectors {
+		out = append(out, s.String())
+	}
+	return out
+}
