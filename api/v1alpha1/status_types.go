@@ -77,6 +77,8 @@ const (
 	ReasonInvalid = "Invalid"
 	// ReasonNameConflict: an object that is not the stream's has the name of one of its children.
 	ReasonNameConflict = "NameConflict"
+	// ReasonRefused: the API server refused a child, by a quota or an admission policy for instance; the message holds why.
+	ReasonRefused = "Refused"
 	// ReasonSuspended: spec.suspend is true.
 	ReasonSuspended = "Suspended"
 	// ReasonAvailable: a hub serves.
@@ -91,6 +93,8 @@ const (
 	ReasonReloading = "Reloading"
 	// ReasonConfigRefused: a hub refused its configuration and goes on with the one before; the message holds why.
 	ReasonConfigRefused = "ConfigRefused"
+	// ReasonIssuerKeysMissing: publishers' ServiceAccount tokens cannot be checked, since the cluster's keys are not known.
+	ReasonIssuerKeysMissing = "IssuerKeysMissing"
 	// ReasonUnknown: it could not be found out; the message says why.
 	ReasonUnknown = "Unknown"
 	// ReasonReady: the stream serves as its spec says.

@@ -10,6 +10,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/json"
@@ -87,7 +88,7 @@ type plan struct {
 	hash string
 	// uid of the object that is there; empty if none is.
 	uid types.UID
-	// whose object has the child's name.
+	// whose object has the child's name; nobodys if there is none.
 	whose whose
 	// settled: the object is as desired already.
 	settled bool
@@ -154,12 +155,31 @@ func (a *Applier) live(ctx context.Context, namespace string, child render.Child
 }
 
 // write applies the child. Its UID goes along, so that an object which took its place in between makes a conflict.
+//
+// Somebody may have changed the key of a list's item, such as a Service port's number: to apply then adds an item beside theirs,
+// which the API server may find invalid. In that case the lists are replaced as a whole first. If it is the child itself
+// that is invalid, that fails too, and the first error says why.
 func (a *Applier) write(ctx context.Context, p plan) error {
 	p.child.Meta.WithAnnotations(map[string]string{HashAnnotation: p.hash})
 	if p.uid != "" {
 		p.child.Meta.WithUID(p.uid)
 	}
-	return a.Client.Apply(ctx, p.child.Object, FieldOwner, client.ForceOwnership)
+	document, err := json.Marshal(p.child.Object)
+	if err != nil {
+		return err
+	}
+	err = a.Client.Apply(ctx, p.child.Object, FieldOwner, client.ForceOwnership)
+	if err == nil || p.whose != ours || !apierrors.IsInvalid(err) {
+		return err
+	}
+	object := &unstructured.Unstructured{}
+	if err := json.Unmarshal(document, &object.Object); err != nil {
+		return err
+	}
+	if a.Client.Patch(ctx, object.DeepCopy(), client.RawPatch(types.MergePatchType, document), FieldOwner) != nil {
+		return err
+	}
+	return a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), FieldOwner, client.ForceOwnership)
 }
 
 // has says whether every value of the document, an object's desired state in JSON, is in the live object.

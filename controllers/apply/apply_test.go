@@ -8,8 +8,10 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -53,6 +55,9 @@ func newCluster(g Gomega, objects ...client.Object) *cluster {
 				return err
 			}
 			c.applied = append(c.applied, fields)
+			if err := twoPortsOfOneName(ctx, w, fields); err != nil {
+				return err
+			}
 			return w.Apply(ctx, o, opts...)
 		},
 		Delete: func(ctx context.Context, w client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
@@ -66,6 +71,27 @@ func newCluster(g Gomega, objects ...client.Object) *cluster {
 	c.Client = b.Build()
 	c.applier = &apply.Applier{Client: c.Client, Direct: c.Client}
 	return c
+}
+
+// twoPortsOfOneName refuses what the API server refuses: a Service with a port of the applied name but another number, beside
+// which the applied one would be put.
+func twoPortsOfOneName(ctx context.Context, w client.Client, fields map[string]any) error {
+	var applied corev1.Service
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(fields, &applied); err != nil || applied.Kind != "Service" {
+		return nil
+	}
+	live := &corev1.Service{}
+	if err := w.Get(ctx, key(applied.Name), live); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	for _, a := range applied.Spec.Ports {
+		for _, b := range live.Spec.Ports {
+			if a.Name == b.Name && a.Port != b.Port {
+				return apierrors.NewInvalid(schema.GroupKind{Kind: "Service"}, applied.Name, nil)
+			}
+		}
+	}
+	return nil
 }
 
 func (c *cluster) all(g Gomega, image string) error {
@@ -135,6 +161,22 @@ func TestDriftIsRepaired(t *testing.T) {
 	g.Expect(c.applied).To(HaveLen(2))
 	g.Expect(c.Get(t.Context(), key("shop-publish"), svc)).To(Succeed())
 	g.Expect(svc.Spec.Selector).To(Equal(render.Selector("shop")))
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	g.Expect(c.applied).To(BeEmpty())
+}
+
+func TestAChangedKeyOfAListIsRepaired(t *testing.T) {
+	g := NewWithT(t)
+	c := newCluster(g)
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	svc := &corev1.Service{}
+	g.Expect(c.Get(t.Context(), key("shop-publish"), svc)).To(Succeed())
+	svc.Spec.Ports[0].Port = 81
+	g.Expect(c.Update(t.Context(), svc)).To(Succeed())
+
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	g.Expect(c.Get(t.Context(), key("shop-publish"), svc)).To(Succeed())
+	g.Expect(svc.Spec.Ports).To(ConsistOf(HaveField("Port", BeEquivalentTo(80))))
 	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
 	g.Expect(c.applied).To(BeEmpty())
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
-// configKey is the file that holds the hub's configuration.
-const configKey = "config.json"
+// ConfigKey is the file of the ConfigMap that holds the hub's configuration.
+const ConfigKey = "config.json"
 
 // configMap holds the hub's configuration as one document, so that a hub never sees half of a change.
 func configMap(in Input) (Child, error) {
@@ -19,6 +19,6 @@ func configMap(in Input) (Child, error) {
 	name := HubName(in.Stream.Name)
 	cm := corev1ac.ConfigMap(name, in.Stream.Namespace).
 		WithLabels(labels(in.Stream.Name)).
-		WithData(map[string]string{configKey: string(document)})
+		WithData(map[string]string{ConfigKey: string(document)})
 	return Child{Kind: corev1.SchemeGroupVersion.WithKind("ConfigMap"), Name: name, Object: cm, Meta: cm.ObjectMetaApplyConfiguration}, nil
 }

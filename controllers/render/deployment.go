@@ -15,6 +15,9 @@ import (
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
+// HubContainer is the name of the hub's container.
+const HubContainer = "hub"
+
 // Names of the container's ports, which the Services and probes use.
 const (
 	portSubscribe = "subscribe"
@@ -120,10 +123,10 @@ func container(in Input) (*corev1ac.ContainerApplyConfiguration, error) {
 		return nil, err
 	}
 	return corev1ac.Container().
-		WithName("hub").
+		WithName(HubContainer).
 		WithImage(in.Image).
 		WithCommand("/hub").
-		WithArgs("--config="+configDir+"/"+configKey).
+		WithArgs("--config="+configDir+"/"+ConfigKey).
 		WithPorts(
 			containerPort(portSubscribe, config.PortSubscribe),
 			containerPort(portPublish, config.PortPublish),

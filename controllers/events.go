@@ -1,0 +1,49 @@
+package controllers
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/runnel-dev/runnel/api/v1alpha1"
+)
+
+const (
+	// eventAction is what the operator does in all of its events.
+	eventAction = "Reconcile"
+
+	// noteBytes is the longest note of an events.k8s.io event.
+	noteBytes = 1024
+)
+
+// transition is what an event tells.
+type transition struct {
+	// kind is Normal or Warning.
+	kind string
+	// reason and message are the condition's.
+	reason, message string
+}
+
+// transitions returns what happened between two statuses. States that pass by themselves are none, and neither is what is as
+// it was but for its words.
+func transitions(before, after []metav1.Condition) []transition {
+	var out []transition
+	for _, kind := range []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionAvailable, v1alpha1.ConditionConfigLoaded} {
+		was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
+		if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason {
+			continue
+		}
+		t := transition{kind: corev1.EventTypeNormal, reason: is.Reason, message: is.Message}
+		switch {
+		case is.Reason == v1alpha1.ReasonProgressing, is.Reason == v1alpha1.ReasonReloading, is.Reason == v1alpha1.ReasonUnknown:
+			continue
+		case is.Status == metav1.ConditionFalse:
+			t.kind = corev1.EventTypeWarning
+		}
+		t.message = strings.ToValidUTF8(t.message[:min(len(t.message), noteBytes)], "")
+		out = append(out, t)
+	}
+	return out
+}

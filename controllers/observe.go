@@ -1,0 +1,166 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/runnel-dev/runnel/controllers/render"
+)
+
+// readDeployment reads the stream's own Deployment, if there is one.
+func (r *Reconciler) readDeployment(ctx context.Context, v *view) error {
+	d := &appsv1.Deployment{}
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: v.stream.Namespace, Name: render.HubName(v.stream.Name)}, d)
+	if err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if metav1.IsControlledBy(d, v.stream) {
+		v.deployment = d
+	}
+	return nil
+}
+
+// observe looks at the stream's pods, asks those that are ready which configuration they run, and has the kubelet renew the
+// files of those that run another. It returns when to look again, or 0 when the next change is told by a watch.
+func (r *Reconciler) observe(ctx context.Context, v *view) (time.Duration, error) {
+	if v.deployment == nil {
+		return 0, nil // pods with the stream's label are then somebody else's
+	}
+	list := &corev1.PodList{}
+	if err := r.Client.List(ctx, list, client.InNamespace(v.stream.Namespace), client.MatchingFields{hubIndex: v.stream.Name}); err != nil {
+		return 0, fmt.Errorf("hub's pods: %w", err)
+	}
+	pods := make([]*corev1.Pod, 0, len(list.Items))
+	for i := range list.Items {
+		pod := &list.Items[i]
+		if pod.DeletionTimestamp == nil && pod.Status.Phase != corev1.PodFailed && pod.Status.Phase != corev1.PodSucceeded {
+			pods = append(pods, pod)
+			v.hubs = append(v.hubs, hub{ready: isReady(pod), failure: podFailure(pod)})
+		}
+	}
+	known := r.known.of(client.ObjectKeyFromObject(v.stream))
+	r.ask(ctx, v, pods, known)
+	return r.renew(ctx, v, pods, known)
+}
+
+// ask fills in what the hubs run. One that has confirmed the wanted configuration is not asked again until its container
+// changes: it takes up another one only when there is another one.
+func (r *Reconciler) ask(ctx context.Context, v *view, pods []*corev1.Pod, known *tracked) {
+	confirmed := map[string]string{}
+	var asking sync.WaitGroup
+	for i, pod := range pods {
+		h := &v.hubs[i]
+		if !h.ready || pod.Status.PodIP == "" {
+			continue
+		}
+		if hash := known.confirmed[instance(pod)]; hash != "" && hash == v.configHash {
+			h.asked, h.configHash = true, hash
+			continue
+		}
+		asking.Go(func() {
+			s, err := r.Hubs.Read(ctx, pod.Status.PodIP)
+			if err != nil {
+				log.FromContext(ctx).V(1).Info("Hub did not answer", "pod", pod.Name, "error", err.Error())
+				return
+			}
+			h.asked, h.configHash, h.refusal = true, s.ConfigHash, s.ConfigError
+		})
+	}
+	asking.Wait()
+	for i, pod := range pods {
+		if h := v.hubs[i]; h.asked {
+			confirmed[instance(pod)] = h.configHash
+		}
+	}
+	known.confirmed = confirmed
+}
+
+// renew nudges the kubelets of hubs that do not run the wanted configuration.
+func (r *Reconciler) renew(ctx context.Context, v *view, pods []*corev1.Pod, known *tracked) (time.Duration, error) {
+	if v.stream.Spec.Suspend || v.configHash == "" {
+		return 0, nil
+	}
+	var stale []*corev1.Pod
+	patient := true
+	for i, h := range v.hubs {
+		if !h.ready || h.configHash == v.configHash {
+			continue
+		}
+		stale = append(stale, pods[i])
+		if h.asked && h.refusal == "" {
+			patient = false
+		}
+	}
+	if len(stale) == 0 {
+		known.done()
+		return 0, nil
+	}
+	value, wait := known.due(v.configHash, patient, time.Now())
+	if value == "" {
+		return wait, nil
+	}
+	for _, pod := range stale {
+		if err := r.nudge(ctx, pod, value); err != nil {
+			return 0, err
+		}
+	}
+	return wait, nil
+}
+
+// isReady says whether the kubelet sends the pod traffic.
+func isReady(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// podFailure is why a pod that is not ready will hardly become so, as the end of a sentence; empty if it may. What changes
+// with every try, such as counts and delays, is left out.
+func podFailure(pod *corev1.Pod) string {
+	if isReady(pod) {
+		return ""
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
+			return "finds no node: " + c.Message
+		}
+	}
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.State.Waiting != nil {
+			switch c.State.Waiting.Reason {
+			case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName":
+				return "cannot pull image " + c.Image
+			case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
+				return "cannot start: " + c.State.Waiting.Message
+			}
+		}
+		ended := c.State.Terminated
+		if ended == nil {
+			ended = c.LastTerminationState.Terminated
+		}
+		if ended != nil {
+			return fmt.Sprintf("ended with exit code %d (%s) and is started again", ended.ExitCode, ended.Reason)
+		}
+	}
+	return ""
+}
+
+// instance names one run of a pod's container: another one reads its configuration anew.
+func instance(pod *corev1.Pod) string {
+	name := string(pod.UID)
+	for _, c := range pod.Status.ContainerStatuses {
+		name += fmt.Sprintf("/%s/%d", c.ContainerID, c.RestartCount)
+	}
+	return name
+}

@@ -1,0 +1,323 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/runnel-dev/runnel/api/v1alpha1"
+	"github.com/runnel-dev/runnel/controllers/issuer"
+	"github.com/runnel-dev/runnel/controllers/render"
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+// ready makes a world whose stream serves.
+func ready(g Gomega) *world {
+	w := newWorld(g)
+	w.reconcile()
+	w.hubRuns()
+	w.reconcile()
+	g.Expect(w.condition("Ready")).To(Equal("True/Ready"))
+	w.events()
+	return w
+}
+
+func TestAStreamBecomesReady(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	w.reconcile()
+	g.Expect(w.writes).To(Equal([]string{
+		"apply ServiceAccount shop-hub", "apply ConfigMap shop-hub",
+		"apply Service shop-subscribe", "apply Service shop-publish", "apply Service shop-hub",
+		"apply Deployment shop-hub", "apply status",
+	}))
+	g.Expect(w.condition("Ready")).To(Equal("False/Progressing"))
+	g.Expect(w.condition("Reconciling")).To(Equal("True/Progressing"))
+	g.Expect(w.config().Auth.Publishers.ServiceAccounts.Issuers).To(ConsistOf(HaveField("URL", w.issuers.Issuers[0].URL)))
+
+	w.hubRuns()
+	w.reconcile()
+	g.Expect(w.condition("Ready")).To(Equal("True/Ready"))
+	g.Expect(w.condition("Reconciling")).To(BeEmpty())
+	g.Expect(w.stream().Status.ConfigHash).To(Equal(w.hub.ConfigHash))
+	g.Expect(w.events()).To(ConsistOf(
+		HavePrefix("Normal Accepted"), HavePrefix("Normal Available"), HavePrefix("Normal ConfigLoaded")))
+}
+
+func TestASettledStreamCostsNothing(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	w.asked = 0
+	for range 3 {
+		g.Expect(w.reconcile()).To(Equal(reconcile.Result{}))
+		g.Expect(w.writes).To(BeEmpty())
+	}
+	g.Expect(w.asked).To(BeZero(), "a hub that runs the configuration is not asked again")
+	g.Expect(w.events()).To(BeEmpty())
+
+	w.r.known.forget(key("shop")) // as a restart of the operator does
+	w.reconcile()
+	g.Expect(w.writes).To(BeEmpty())
+	g.Expect(w.asked).To(Equal(1))
+}
+
+func TestDriftIsRepaired(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	svc := &corev1.Service{}
+	w.get("shop-subscribe", svc)
+	svc.Spec.Selector = map[string]string{"app": "other"}
+	g.Expect(w.Update(t.Context(), svc)).To(Succeed())
+	w.reconcile()
+	g.Expect(w.writes).To(Equal([]string{"apply Service shop-subscribe"}))
+	w.get("shop-subscribe", svc)
+	g.Expect(svc.Spec.Selector).To(HaveKeyWithValue("app.kubernetes.io/instance", "shop"))
+}
+
+func TestAChangeReloadsInTheRunningHub(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	w.change(func(s *v1alpha1.EventStreamSpec) { s.Topics = append(s.Topics, v1alpha1.Topic{Name: "prices.*"}) })
+	result := w.reconcile()
+	hash := config.Hash(w.config())
+	g.Expect(w.writes).To(Equal([]string{
+		"apply ConfigMap shop-hub",
+		`patch status of shop-hub-1: {"metadata":{"annotations":{"runnel.dev/config-hash":"` + hash + `"},"uid":"p-1"}}`,
+		"apply status",
+	}), "the Deployment is left alone, and the kubelet is told")
+	g.Expect(w.condition("Ready")).To(Equal("False/Reloading"))
+	g.Expect(result.RequeueAfter).To(And(BeNumerically(">", 0), BeNumerically("<=", 200*time.Millisecond)))
+
+	w.reconcile()
+	g.Expect(w.writes).To(BeEmpty(), "it is nudged again only after a while")
+	w.timePasses()
+	w.reconcile()
+	g.Expect(w.writes).To(ConsistOf(ContainSubstring(hash + ".1")))
+
+	w.hubReloads()
+	g.Expect(w.reconcile()).To(Equal(reconcile.Result{}))
+	g.Expect(w.condition("Ready")).To(Equal("True/Ready"))
+	g.Expect(w.events()).To(ConsistOf(And(HavePrefix("Normal ConfigLoaded"), ContainSubstring(hash))))
+}
+
+func TestAHubThatRefusesSaysWhy(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	w.change(func(s *v1alpha1.EventStreamSpec) { s.Heartbeat.Interval = "20s" })
+	w.hub.ConfigError = "heartbeat.interval: is not known"
+	w.reconcile()
+	g.Expect(w.condition("ConfigLoaded")).To(Equal("False/ConfigRefused"))
+	g.Expect(w.condition("Ready")).To(Equal("False/ConfigRefused"))
+	g.Expect(w.events()).To(ConsistOf(And(HavePrefix("Warning ConfigRefused"), ContainSubstring("heartbeat.interval"))))
+}
+
+func TestReadyStandsWhileAHubCannotBeAsked(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	w.r.known.forget(key("shop"))
+	w.hub = nil
+	result := w.reconcile()
+	g.Expect(w.condition("ConfigLoaded")).To(Equal("Unknown/Unknown"))
+	g.Expect(w.condition("Ready")).To(Equal("True/Ready"))
+	g.Expect(result.RequeueAfter).To(BeNumerically(">", 0))
+}
+
+func TestARestartedHubIsAskedAnew(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	pod := &corev1.Pod{}
+	w.get("shop-hub-1", pod)
+	pod.Status.ContainerStatuses[0].ContainerID = "c-2"
+	g.Expect(w.Client.Status().Update(t.Context(), pod)).To(Succeed())
+	w.hub.ConfigHash = "another"
+	w.reconcile()
+	g.Expect(w.condition("ConfigLoaded")).To(Equal("False/Reloading"))
+}
+
+func TestWhatRanGoesOnWhenTheSpecContradictsItself(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	before := w.config()
+	huge := resource.MustParse("4Gi")
+	w.change(func(s *v1alpha1.EventStreamSpec) { s.Retention.Bytes = &huge })
+	g.Expect(w.reconcile()).To(Equal(reconcile.Result{}), "only a new spec helps")
+	g.Expect(w.writes).To(Equal([]string{"apply status"}))
+	g.Expect(w.config()).To(Equal(before))
+	g.Expect(w.condition("Stalled")).To(Equal("True/Invalid"))
+	g.Expect(w.condition("Available")).To(Equal("True/Available"))
+	g.Expect(w.stream().Status.Address).NotTo(BeNil())
+
+	w.change(func(s *v1alpha1.EventStreamSpec) { s.Retention.Bytes = nil })
+	w.reconcile()
+	g.Expect(w.condition("Ready")).To(Equal("True/Ready"))
+	g.Expect(w.condition("Stalled")).To(BeEmpty())
+}
+
+func TestANameConflictIsNamedAndEnds(t *testing.T) {
+	g := NewWithT(t)
+	foreign := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "shop-publish"}}
+	w := newWorld(g, foreign)
+	g.Expect(w.reconcile().RequeueAfter).To(Equal(conflictWait))
+	g.Expect(w.writes).To(Equal([]string{"apply status"}))
+	g.Expect(w.condition("Accepted")).To(Equal("False/NameConflict"))
+	g.Expect(w.stream().Status.Address).To(BeNil(), "that address is somebody else's")
+	g.Expect(w.events()).To(ConsistOf(
+		And(HavePrefix("Warning NameConflict"), ContainSubstring("Service shop-publish")), HavePrefix("Warning Unavailable")))
+
+	g.Expect(w.Delete(t.Context(), foreign)).To(Succeed())
+	w.reconcile()
+	g.Expect(w.condition("Accepted")).To(Equal("True/Accepted"))
+}
+
+func TestASuspendedStreamIsLeftAlone(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	before := w.config()
+	w.change(func(s *v1alpha1.EventStreamSpec) { s.Suspend, s.Heartbeat.Interval = true, "20s" })
+	w.reconcile()
+	g.Expect(w.writes).To(Equal([]string{"apply status"}))
+	g.Expect(w.config()).To(Equal(before))
+	g.Expect(w.condition("Ready")).To(Equal("Unknown/Suspended"))
+	g.Expect(w.condition("Available")).To(Equal("True/Available"))
+
+	w.change(func(s *v1alpha1.EventStreamSpec) { s.Suspend = false })
+	w.reconcile()
+	w.hubReloads()
+	w.reconcile()
+	g.Expect(w.config().Heartbeat.Interval.D()).To(Equal(20 * time.Second))
+	g.Expect(w.condition("Ready")).To(Equal("True/Ready"))
+}
+
+func TestADeletedStreamIsLeftToTheGarbageCollector(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	s := w.stream()
+	s.Finalizers = []string{"example.com/keep"}
+	g.Expect(w.Update(t.Context(), s)).To(Succeed())
+	g.Expect(w.Delete(t.Context(), s)).To(Succeed())
+	g.Expect(w.Delete(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "shop-hub"}})).To(Succeed())
+	w.reconcile()
+	g.Expect(w.writes).To(BeEmpty())
+}
+
+func TestAStreamKeepsItsImage(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	w.r.HubImage = "runnel:0.2.0"
+	w.reconcile()
+	g.Expect(w.writes).To(BeEmpty(), "a new operator restarts no hub")
+
+	s := w.stream()
+	s.Status.Image = "" // as if the operator had died before it wrote the status
+	g.Expect(w.Client.Status().Update(t.Context(), s)).To(Succeed())
+	w.reconcile()
+	g.Expect(w.stream().Status.Image).To(Equal("runnel:0.1.0"))
+	d := &appsv1.Deployment{}
+	w.get("shop-hub", d)
+	g.Expect(d.Spec.Template.Spec.Containers[0].Image).To(Equal("runnel:0.1.0"))
+}
+
+func TestNoConfigurationIsWrittenBeforeTheKeysAreKnown(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	known := w.issuers
+	w.issuers = issuer.State{Pending: true}
+	g.Expect(w.reconcile()).To(Equal(reconcile.Result{}))
+	g.Expect(w.writes).To(BeEmpty())
+
+	w.change(func(s *v1alpha1.EventStreamSpec) {
+		s.Auth.Publishers = &v1alpha1.PublisherAuth{Anonymous: &v1alpha1.Anonymous{}}
+	})
+	w.reconcile()
+	g.Expect(w.writes).NotTo(BeEmpty(), "anonymous publishers need no keys")
+	g.Expect(w.config().Auth.Publishers.ServiceAccounts).To(BeNil())
+
+	w.issuers = known
+	w.change(func(s *v1alpha1.EventStreamSpec) { s.Auth.Publishers = nil })
+	w.reconcile()
+	g.Expect(w.config().Auth.Publishers.ServiceAccounts.Issuers).To(ConsistOf(HaveField("URL", known.Issuers[0].URL)))
+}
+
+func TestAClusterWithoutKeysDoesNotKeepReadersWaiting(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	w.issuers = issuer.State{Err: errors.New("not found")}
+	w.reconcile()
+	w.hubRuns()
+	w.reconcile()
+	g.Expect(w.config().Auth.Publishers.ServiceAccounts.Issuers).To(BeEmpty())
+	g.Expect(w.condition("Available")).To(Equal("True/Available"))
+	g.Expect(w.condition("ConfigLoaded")).To(Equal("False/IssuerKeysMissing"))
+}
+
+func TestKeysThatWereWrittenOutliveAnOperatorThatLearnsNone(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	w.issuers = issuer.State{Err: errors.New("away")}
+	w.reconcile()
+	g.Expect(w.writes).To(BeEmpty())
+	g.Expect(w.condition("Ready")).To(Equal("True/Ready"))
+}
+
+func TestNewKeysReachTheHub(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	w.issuers = issuer.State{Issuers: []config.Issuer{{URL: "https://kubernetes.default.svc", Keys: json.RawMessage(`{"keys":[{"kid":"2"}]}`)}}}
+	w.reconcile()
+	g.Expect(w.writes).To(ContainElement("apply ConfigMap shop-hub"))
+	g.Expect(w.writes).NotTo(ContainElement("apply Deployment shop-hub"))
+	g.Expect(w.condition("ConfigLoaded")).To(Equal("False/Reloading"))
+	w.hubReloads()
+	w.reconcile()
+	g.Expect(w.condition("Ready")).To(Equal("True/Ready"))
+}
+
+func TestAChildThatTheAPIServerRefusesIsNamed(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	w.fails["Deployment"] = apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, "shop-hub", errors.New("exceeded quota"))
+	_, err := w.r.Reconcile(t.Context(), reconcile.Request{NamespacedName: key("shop")})
+	g.Expect(err).To(MatchError(ContainSubstring("exceeded quota")), "it is tried again")
+	g.Expect(w.condition("Accepted")).To(Equal("False/Refused"))
+
+	w.fails["Deployment"] = apierrors.NewInvalid(schema.GroupKind{Group: "apps", Kind: "Deployment"}, "shop-hub", nil)
+	g.Expect(w.reconcile()).To(Equal(reconcile.Result{}), "only a new spec helps")
+	g.Expect(w.condition("Stalled")).To(Equal("True/Invalid"))
+
+	delete(w.fails, "Deployment")
+	w.reconcile()
+	g.Expect(w.condition("Accepted")).To(Equal("True/Accepted"))
+}
+
+func TestPodsOfOthersAreNotCounted(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	now := metav1.Now()
+	for _, pod := range []*corev1.Pod{
+		{ObjectMeta: metav1.ObjectMeta{Name: "evicted"}, Status: corev1.PodStatus{Phase: corev1.PodFailed}},
+		{ObjectMeta: metav1.ObjectMeta{Name: "draining", DeletionTimestamp: &now, Finalizers: []string{"example.com/x"}}},
+	} {
+		pod.Namespace, pod.Labels = "team-a", render.Selector("shop")
+		if pod.DeletionTimestamp != nil {
+			pod.DeletionTimestamp = nil
+			g.Expect(w.Create(context.Background(), pod)).To(Succeed())
+			g.Expect(w.Delete(context.Background(), pod)).To(Succeed())
+			continue
+		}
+		g.Expect(w.Create(context.Background(), pod)).To(Succeed())
+	}
+	w.reconcile()
+	g.Expect(w.stream().Status.Replicas).To(BeEquivalentTo(1))
+	g.Expect(w.writes).To(BeEmpty())
+}

@@ -1,0 +1,211 @@
+package controllers
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/runnel-dev/runnel/api/v1alpha1"
+	"github.com/runnel-dev/runnel/controllers/apply"
+	"github.com/runnel-dev/runnel/controllers/render"
+)
+
+const wanted, old = "c0ffee", "0ld"
+
+// serving is a view of a stream that is as its spec says.
+func serving() *view {
+	one := int32(1)
+	return &view{
+		stream: &v1alpha1.EventStream{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "shop", Generation: 3},
+		},
+		clusterDomain: "cluster.local",
+		applied:       true,
+		image:         "runnel:0.1.0",
+		configHash:    wanted,
+		deployment: &appsv1.Deployment{
+			ObjectMeta: metav1.ObjectMeta{Generation: 2},
+			Spec:       appsv1.DeploymentSpec{Replicas: &one},
+			Status:     appsv1.DeploymentStatus{ObservedGeneration: 2, UpdatedReplicas: 1},
+		},
+		hubs: []hub{{ready: true, asked: true, configHash: wanted}},
+	}
+}
+
+func deploymentCondition(kind appsv1.DeploymentConditionType, status corev1.ConditionStatus, message string) func(*view) {
+	return func(v *view) {
+		v.hubs = nil
+		v.deployment.Status.Conditions = []appsv1.DeploymentCondition{{Type: kind, Status: status, Message: message}}
+	}
+}
+
+func TestStatus(t *testing.T) {
+	deployments := schema.GroupResource{Group: "apps", Resource: "deployments"}
+	for name, c := range map[string]struct {
+		change func(*view)
+		want   map[string]string // condition -> status/reason
+		says   string            // part of Ready's message
+	}{
+		"it serves": {func(*view) {}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "True/Ready",
+		}, "as its spec says"},
+		"it is being made": {func(v *view) { v.deployment, v.hubs = nil, nil }, map[string]string{
+			"Accepted": "True/Accepted", "Available": "False/Progressing", "ConfigLoaded": "Unknown/Unknown", "Ready": "False/Progressing",
+			"Reconciling": "True/Progressing",
+		}, "being made"},
+		"it is being started": {func(v *view) { v.hubs[0].ready = false }, map[string]string{
+			"Accepted": "True/Accepted", "Available": "False/Progressing", "ConfigLoaded": "Unknown/Unknown", "Ready": "False/Progressing",
+			"Reconciling": "True/Progressing",
+		}, "being started"},
+		"it is being replaced": {func(v *view) { v.deployment.Generation = 3 }, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "False/Progressing",
+			"Reconciling": "True/Progressing",
+		}, "being replaced"},
+		"an old pod still serves": {func(v *view) { v.deployment.Status.UpdatedReplicas = 0 }, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "False/Progressing",
+			"Reconciling": "True/Progressing",
+		}, "being replaced"},
+		"its pod fails": {func(v *view) { v.hubs = []hub{{failure: "cannot pull image runnel:9"}} }, map[string]string{
+			"Accepted": "True/Accepted", "Available": "False/Unavailable", "ConfigLoaded": "Unknown/Unknown", "Ready": "False/Unavailable",
+		}, "cannot pull image runnel:9"},
+		"no pod may be made": {deploymentCondition(appsv1.DeploymentReplicaFailure, corev1.ConditionTrue, "exceeded quota"), map[string]string{
+			"Accepted": "True/Accepted", "Available": "False/Unavailable", "ConfigLoaded": "Unknown/Unknown", "Ready": "False/Unavailable",
+		}, "exceeded quota"},
+		"no pod gets ready": {deploymentCondition(appsv1.DeploymentProgressing, corev1.ConditionFalse, ""), map[string]string{
+			"Accepted": "True/Accepted", "Available": "False/Unavailable", "ConfigLoaded": "Unknown/Unknown", "Ready": "False/Unavailable",
+		}, "in time"},
+		"a change is on its way to the hub": {func(v *view) { v.hubs[0].configHash = old }, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/Reloading", "Ready": "False/Reloading",
+			"Reconciling": "True/Reloading",
+		}, wanted},
+		"the hub refuses": {func(v *view) { v.hubs[0].configHash, v.hubs[0].refusal = old, "topics: bad" }, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/ConfigRefused", "Ready": "False/ConfigRefused",
+		}, "topics: bad"},
+		"the hub cannot be asked": {func(v *view) { v.hubs[0].asked, v.hubs[0].configHash = false, "" }, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "Unknown/Unknown", "Ready": "True/Ready",
+		}, "as its spec says"},
+		"the cluster's keys are missing": {func(v *view) { v.keysMissing = true }, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/IssuerKeysMissing", "Ready": "False/IssuerKeysMissing",
+		}, "/openid/v1/jwks"},
+		"it is suspended": {func(v *view) { v.stream.Spec.Suspend = true }, map[string]string{
+			"Accepted": "Unknown/Suspended", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "Unknown/Suspended",
+		}, "spec.suspend"},
+		"it is suspended from the first": {func(v *view) {
+			v.stream.Spec.Suspend, v.deployment, v.hubs, v.configHash = true, nil, nil, ""
+		}, map[string]string{
+			"Accepted": "Unknown/Suspended", "Available": "False/Unavailable", "ConfigLoaded": "Unknown/Unknown", "Ready": "Unknown/Suspended",
+		}, "spec.suspend"},
+		"the spec contradicts itself, and what ran goes on": {func(v *view) {
+			v.applied, v.problem = false, &render.InvalidError{Problems: []string{"limits.eventBytes: too much"}}
+		}, map[string]string{
+			"Accepted": "False/Invalid", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "False/Invalid",
+			"Stalled": "True/Invalid",
+		}, "limits.eventBytes"},
+		"the API server finds the template invalid": {func(v *view) {
+			v.applied, v.problem = false, apierrors.NewInvalid(schema.GroupKind{Group: "apps", Kind: "Deployment"}, "shop-hub", nil)
+		}, map[string]string{
+			"Accepted": "False/Invalid", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "False/Invalid",
+			"Stalled": "True/Invalid",
+		}, "shop-hub"},
+		"the API server forbids a child": {func(v *view) {
+			v.applied, v.problem = false, apierrors.NewForbidden(deployments, "shop-hub", nil)
+		}, map[string]string{
+			"Accepted": "False/Refused", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "False/Refused",
+		}, "shop-hub"},
+		"somebody's object has a child's name": {func(v *view) {
+			v.applied, v.deployment, v.hubs, v.configHash = false, nil, nil, ""
+			v.problem = &apply.ConflictError{Objects: []string{"Service shop-publish"}}
+		}, map[string]string{
+			"Accepted": "False/NameConflict", "Available": "False/Unavailable", "ConfigLoaded": "Unknown/Unknown", "Ready": "False/NameConflict",
+			"Stalled": "True/NameConflict",
+		}, "Service shop-publish"},
+		"a deleted stream's child is still there": {func(v *view) {
+			v.applied, v.deployment, v.hubs, v.configHash = false, nil, nil, ""
+			v.problem = &apply.LeftoverError{Objects: []string{"Service shop-publish"}}
+		}, map[string]string{
+			"Accepted": "False/Progressing", "Available": "False/Unavailable", "ConfigLoaded": "Unknown/Unknown", "Ready": "False/Progressing",
+			"Reconciling": "True/Progressing",
+		}, "Service shop-publish"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			v := serving()
+			c.change(v)
+			s := v.status(metav1.Now())
+			got := map[string]string{}
+			for _, cond := range s.Conditions {
+				got[cond.Type] = string(cond.Status) + "/" + cond.Reason
+			}
+			g.Expect(got).To(Equal(c.want))
+			g.Expect(meta.FindStatusCondition(s.Conditions, "Ready").Message).To(ContainSubstring(c.says))
+			keepsTheRules(g, 3, &s)
+		})
+	}
+}
+
+func TestStatusFields(t *testing.T) {
+	g := NewWithT(t)
+	v := serving()
+	s := v.status(metav1.Now())
+	g.Expect(s.Address).To(Equal(&v1alpha1.Address{URL: "http://shop-publish.team-a.svc.cluster.local", Audience: "runnel.dev/team-a/shop"}))
+	g.Expect(s.SubscribeURL).To(Equal("http://shop-subscribe.team-a.svc.cluster.local"))
+	g.Expect([]int32{s.Replicas, s.ReadyReplicas}).To(Equal([]int32{1, 1}))
+	g.Expect(s.Image).To(Equal("runnel:0.1.0"))
+	g.Expect(s.ConfigHash).To(Equal(wanted))
+
+	v.applied = false
+	g.Expect(v.status(metav1.Now()).Address).To(BeNil(), "the Service of that name may be somebody else's")
+	v.stream.Status = s
+	g.Expect(v.status(metav1.Now()).Address).To(Equal(s.Address), "it was the stream's own before")
+}
+
+func TestAnUnchangedWorldGivesTheSameStatus(t *testing.T) {
+	g := NewWithT(t)
+	v := serving()
+	v.stream.Status = v.status(metav1.NewTime(time.Unix(1000, 0)))
+	s := v.status(metav1.NewTime(time.Unix(2000, 0)))
+	g.Expect(sameStatus(&v.stream.Status, &s)).To(BeTrue())
+	v.hubs[0].ready = false
+	s = v.status(metav1.NewTime(time.Unix(2000, 0)))
+	g.Expect(sameStatus(&v.stream.Status, &s)).To(BeFalse())
+	g.Expect(meta.FindStatusCondition(s.Conditions, "Ready").LastTransitionTime.Unix()).To(BeEquivalentTo(2000))
+	g.Expect(meta.FindStatusCondition(s.Conditions, "Accepted").LastTransitionTime.Unix()).To(BeEquivalentTo(1000))
+}
+
+func TestEventsAreTransitions(t *testing.T) {
+	g := NewWithT(t)
+	conditions := func(change func(*view)) []metav1.Condition {
+		v := serving()
+		change(v)
+		return v.status(metav1.Now()).Conditions
+	}
+	same := func(*view) {}
+	starting := func(v *view) { v.hubs[0].ready = false }
+	failing := func(v *view) { v.hubs = []hub{{failure: "cannot pull image runnel:9"}} }
+	reasons := func(ts []transition) []string {
+		var out []string
+		for _, t := range ts {
+			out = append(out, t.kind+" "+t.reason)
+		}
+		return out
+	}
+	g.Expect(transitions(conditions(same), conditions(same))).To(BeEmpty())
+	g.Expect(transitions(conditions(same), conditions(starting))).To(BeEmpty(), "what passes by itself is no event")
+	g.Expect(reasons(transitions(nil, conditions(starting)))).To(Equal([]string{"Normal Accepted"}))
+	g.Expect(reasons(transitions(conditions(starting), conditions(same)))).To(Equal([]string{"Normal Available", "Normal ConfigLoaded"}))
+	failed := transitions(conditions(starting), conditions(failing))
+	g.Expect(reasons(failed)).To(Equal([]string{"Warning Unavailable"}))
+	g.Expect(failed[0].message).To(ContainSubstring("runnel:9"))
+	g.Expect(transitions(conditions(failing), conditions(failing))).To(BeEmpty())
+
+	long := transitions(nil, []metav1.Condition{{Type: "Accepted", Status: "False", Reason: "Invalid", Message: strings.Repeat("ü", 1000)}})
+	g.Expect(len(long[0].message)).To(BeNumerically("<=", noteBytes))
+}

@@ -1,0 +1,87 @@
+package controllers
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+const (
+	// firstRenewal is the time between the first nudge and the second: a kubelet that saw the pod before its own watch told it
+	// of the ConfigMap writes the file of before.
+	firstRenewal = 200 * time.Millisecond
+	// longestRenewal is the longest time between two nudges while a hub says that it runs another configuration.
+	longestRenewal = 10 * time.Second
+	// longestPatience is the longest time between two looks at a hub that cannot be asked or has refused: neither mends soon,
+	// and asking 10,000 such streams every 10 s would keep every worker waiting.
+	longestPatience = 5 * time.Minute
+	// patientNudges is how often the kubelet of such a hub is nudged: over 6 s, after which it has the file by all means.
+	patientNudges = 5
+)
+
+// tracker remembers, for each stream, what need not be asked again and how often it was tried. Forgetting it, as a restart
+// does, costs one question for each hub. The mutex guards the map alone: a stream is with one worker at a time.
+type tracker struct {
+	mu      sync.Mutex
+	streams map[types.NamespacedName]*tracked
+}
+
+type tracked struct {
+	// confirmed holds, by instance of a hub's container, the configuration that it last said it runs.
+	confirmed map[string]string
+	// hash is the configuration that hubs are made to take up since tries tries; the next one is at next.
+	hash  string
+	tries int
+	next  time.Time
+}
+
+func (t *tracker) of(stream types.NamespacedName) *tracked {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.streams == nil {
+		t.streams = map[types.NamespacedName]*tracked{}
+	}
+	s := t.streams[stream]
+	if s == nil {
+		s = &tracked{}
+		t.streams[stream] = s
+	}
+	return s
+}
+
+func (t *tracker) forget(stream types.NamespacedName) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.streams, stream)
+}
+
+// done ends the tries.
+func (t *tracked) done() { t.hash, t.tries = "", 0 }
+
+// due returns the value that hubs are to be nudged with now, or none if it is not time or no use, and how long to wait until
+// the next look. Each value differs from the last one, since a kubelet sees only what changes.
+func (t *tracked) due(hash string, patient bool, now time.Time) (value string, wait time.Duration) {
+	if t.hash != hash {
+		t.hash, t.tries, t.next = hash, 0, now
+	}
+	if wait := t.next.Sub(now); wait > 0 {
+		return "", wait
+	}
+	if !patient || t.tries < patientNudges {
+		value = hash
+		if t.tries > 0 {
+			value = fmt.Sprintf("%s.%d", hash, t.tries)
+		}
+	}
+	longest := longestRenewal
+	if patient {
+		longest = longestPatience
+	}
+	// The shift is bounded: 200 ms doubled 11 times is beyond the longest of both.
+	wait = min(firstRenewal<<min(t.tries, 11), longest)
+	t.tries++
+	t.next = now.Add(wait)
+	return value, wait
+}
