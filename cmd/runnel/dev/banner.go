@@ -4,24 +4,22 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/runnel-dev/runnel/hub"
 	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/hub/event"
 )
 
-// addresses are where a hub listens, each host:port.
-type addresses struct{ subscribe, publish, admin string }
-
 // banner is what is printed at the start: where the hub is, what is different from a cluster, and lines to copy.
-func banner(p *plan, at addresses) string {
+func banner(p *plan, at hub.Addrs) string {
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "EventStream %s is served:\n", name(p))
-	fmt.Fprintf(b, "  subscribe  http://%s\n  publish    http://%s\n  admin      http://%s\n", at.subscribe, at.publish, at.admin)
+	fmt.Fprintf(b, "  subscribe  http://%s\n  publish    http://%s\n  admin      http://%s\n", at.Subscribe, at.Publish, at.Admin)
 	for _, n := range p.notes {
 		fmt.Fprintf(b, "Note: %s.\n", n)
 	}
 	topic := exampleTopic(p.config.Topics)
-	events := fmt.Sprintf("http://%s/v1/events?topic=%s", at.subscribe, topic)
-	publish := fmt.Sprintf("curl -d '{\"hello\":\"world\"}' http://%s/v1/topics/%s", at.publish, topic)
+	events := fmt.Sprintf("http://%s/v1/events?topic=%s", at.Subscribe, topic)
+	publish := fmt.Sprintf("curl -d '{\"hello\":\"world\"}' http://%s/v1/topics/%s", at.Publish, topic)
 	if !p.openToPublish() {
 		publish += "   # needs --insecure-publish"
 	}
@@ -32,10 +30,10 @@ func banner(p *plan, at addresses) string {
 }
 
 // page says in which page's console a script may read the stream.
-func page(cors config.CORS, at addresses) string {
+func page(cors config.CORS, at hub.Addrs) string {
 	switch {
 	case len(cors.AllowedOrigins) == 0:
-		return "in the console of a page of http://" + at.subscribe + ", since spec.cors allows no other"
+		return "in the console of a page of http://" + at.Subscribe + ", since spec.cors allows no other"
 	case cors.AllowedOrigins[0] == "*":
 		return "in any page's console"
 	default:

@@ -51,7 +51,7 @@ func (f *follower) run(ctx context.Context, changed func([]byte), lost func(erro
 	for {
 		select {
 		case <-ctx.Done():
-			return f.watcher.Close()
+			return f.close()
 		case <-f.watcher.Events:
 			rest.Reset(settle)
 		case <-f.watcher.Errors:
@@ -61,6 +61,9 @@ func (f *follower) run(ctx context.Context, changed func([]byte), lost func(erro
 		}
 	}
 }
+
+// close frees a follower that does not run.
+func (f *follower) close() error { return f.watcher.Close() }
 
 func (f *follower) look(changed func([]byte), lost func(error)) {
 	text, err := os.ReadFile(f.path)

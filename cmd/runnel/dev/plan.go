@@ -12,9 +12,11 @@ import (
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
-// maxDrain is the longest drain window of a local hub. Who presses Ctrl-C waits for it; together with the last writes it
-// stays below the two seconds that are promised.
-const maxDrain = time.Second
+// DrainLimit is how long a local hub may take to end: who presses Ctrl-C waits for it.
+const DrainLimit = 2 * time.Second
+
+// maxDrain is the longest drain window of a local hub. It leaves the other half of the limit for last writes.
+const maxDrain = DrainLimit / 2
 
 // noteTemplate is what is said of a template at first and whenever it changes.
 const noteTemplate = "spec.template is skipped: it is about pods, and there are none here"

@@ -8,6 +8,7 @@ import (
 
 	"github.com/runnel-dev/runnel/cmd/runnel/manifest"
 	"github.com/runnel-dev/runnel/config/crd"
+	"github.com/runnel-dev/runnel/hub"
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
@@ -121,7 +122,7 @@ func TestExampleTopic(t *testing.T) {
 }
 
 func TestBanner(t *testing.T) {
-	at := addresses{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"}
+	at := hub.Addrs{Subscribe: "127.0.0.1:1", Publish: "127.0.0.1:2", Admin: "127.0.0.1:3"}
 	for name, c := range map[string]struct {
 		cors string
 		want string

@@ -1,0 +1,122 @@
+// Package dev runs an EventStream in this process: what an API server, the operator and a pod do for it in a cluster.
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/runnel-dev/runnel/cmd/runnel/manifest"
+	"github.com/runnel-dev/runnel/config/crd"
+	"github.com/runnel-dev/runnel/hub"
+)
+
+// Options says what to run and where.
+type Options struct {
+	// Filename of the manifest.
+	Filename string
+	// SubscribeAddr, PublishAddr and AdminAddr are where the hub listens, each host:port; port 0 picks one.
+	SubscribeAddr, PublishAddr, AdminAddr string
+	// InsecurePublish lets everybody publish, where the manifest asks for ServiceAccount tokens.
+	InsecurePublish bool
+	// Out receives what a person reads: addresses, notes and changes. Run writes to it from one goroutine at a time.
+	Out io.Writer
+}
+
+// Run serves the manifest's EventStream until ctx is done, then drains and returns nil. Changes of the file are taken up; one
+// that is refused is printed and changes nothing. An error says why it could not start or go on.
+//
+// Readers that read are gone within half of DrainLimit. A client that neither reads nor goes away keeps Run for longer, up to
+// the hub's stall timeout: whoever cannot wait ends the process.
+func Run(ctx context.Context, o Options) error {
+	reader, err := manifest.NewReader(crd.EventStreams)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(o.Filename)
+	if err != nil {
+		return err
+	}
+	s := &session{options: o, reader: reader}
+	if s.plan, err = s.read(text); err != nil {
+		return err
+	}
+	follower, err := newFollower(o.Filename, text)
+	if err != nil {
+		return err
+	}
+	s.hub, err = hub.New(hub.Options{
+		Config:        s.plan.config,
+		SubscribeAddr: o.SubscribeAddr,
+		PublishAddr:   o.PublishAddr,
+		AdminAddr:     o.AdminAddr,
+	})
+	if err != nil {
+		return errors.Join(err, follower.close())
+	}
+	return s.run(ctx, follower)
+}
+
+// session is one run of a manifest.
+type session struct {
+	options Options
+	reader  *manifest.Reader
+	hub     *hub.Hub
+	plan    *plan
+}
+
+func (s *session) read(text []byte) (*plan, error) {
+	m, err := s.reader.Read(s.options.Filename, text)
+	if err != nil {
+		return nil, err
+	}
+	return newPlan(m, s.options.InsecurePublish)
+}
+
+// run serves and follows the file side by side; when one ends, so does the other.
+func (s *session) run(ctx context.Context, f *follower) error {
+	s.printf("%s", banner(s.plan, s.hub.Addrs()))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	followed := make(chan error, 1)
+	go func() { followed <- f.run(ctx, s.changed, s.lost) }()
+	err := s.hub.Run(ctx)
+	cancel()
+	return errors.Join(err, <-followed)
+}
+
+// changed takes up the file's new content.
+func (s *session) changed(text []byte) {
+	now, err := s.read(text)
+	if err == nil {
+		err = now.follows(s.plan)
+	}
+	if err != nil {
+		s.printf("Refused, and what ran before goes on: %v\n", err)
+		return
+	}
+	line := changes(s.plan.config, now.config)
+	if line != "" {
+		if err := s.hub.Reload(now.config); err != nil {
+			s.printf("Refused, and what ran before goes on: %v\n", err)
+			return
+		}
+		s.printf("Reloaded: %s.\n", line)
+	} else {
+		s.printf("Nothing to reload: the file changed in nothing that a hub is told.\n")
+	}
+	for _, n := range now.newNotes(s.plan) {
+		s.printf("Note: %s.\n", n)
+	}
+	s.plan = now
+}
+
+func (s *session) lost(err error) {
+	s.printf("What ran before goes on, and the file is taken up when it is back: %v\n", err)
+}
+
+func (s *session) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.options.Out, format, args...) // nobody is left to tell
+}

@@ -1,0 +1,62 @@
+// Command runnel works with EventStreams from a terminal. Under the name kubectl-runnel it is a plugin of kubectl.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run executes the command line. The first SIGINT or SIGTERM ends the command's context; from then on signals have their
+// usual effect again, so that a second one ends the process at once.
+func run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)()
+	return newCommand(os.Args[0]).ExecuteContext(ctx)
+}
+
+// newCommand returns the root command. Its usage is that of kubectl's plugin when the program's file has such a name.
+func newCommand(program string) *cobra.Command {
+	display := "runnel"
+	if strings.HasPrefix(filepath.Base(program), "kubectl-") {
+		display = "kubectl runnel"
+	}
+	c := &cobra.Command{
+		Use:           "runnel",
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: display},
+		Short:         "Server-Sent Events as a Kubernetes resource",
+		SilenceUsage:  true, // an error says what to write; the whole usage would hide it
+		SilenceErrors: true, // main prints it
+	}
+	c.AddCommand(newDevCommand(), newValidateCommand(), newVersionCommand())
+	return c
+}
+
+// filenameFlag adds -f to a command that cannot do without it.
+func filenameFlag(c *cobra.Command, filename *string) {
+	c.Flags().StringVarP(filename, "filename", "f", "", "file with an EventStream, YAML or JSON")
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("%s takes no argument %q: name the file by -f %s", c.CommandPath(), args[0], args[0])
+		}
+		if *filename == "" {
+			return errors.New("no file is named: write -f eventstream.yaml")
+		}
+		return nil
+	}
+}
