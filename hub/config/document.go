@@ -5,9 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 )
 
 // hashBytes is the length of a configuration hash before its hexadecimal form: 16 bytes cannot collide by chance, and the
@@ -40,9 +38,6 @@ func Decode(b []byte) (*Config, error) {
 	c := &Config{}
 	if err := d.Decode(c); err != nil {
 		return nil, fmt.Errorf("configuration is not readable: %w", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("configuration: there is text after the document")
 	}
 	if err := c.Validate(); err != nil {
 		return nil, err

@@ -1,0 +1,247 @@
+package hub_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub"
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+// patience bounds a wait that is expected to end; it only shows when a test fails.
+const patience = 20 * time.Second
+
+func base() *config.Config {
+	return &config.Config{
+		Version: config.Version,
+		Stream:  config.Stream{Namespace: "team-a", Name: "shop"},
+		Topics: []config.Topic{
+			{Name: "orders", Events: 100, Age: config.Duration(time.Hour)},
+			{Name: "last", Events: 1, Age: config.Duration(time.Hour)},
+			{Name: "prices.*", Events: 100, Age: config.Duration(time.Hour)},
+		},
+		Retention: config.Retention{Bytes: 64 << 20},
+		Heartbeat: config.Heartbeat{Interval: config.Duration(15 * time.Second)},
+		Reconnect: config.Reconnect{Delay: config.Duration(2 * time.Second), MaxConnectionAge: config.Duration(30 * time.Minute)},
+		Limits:    config.Limits{Connections: 100, EventBytes: 4 << 10},
+		Auth: config.Auth{
+			Subscribers: config.Subscribers{Anonymous: &config.Anonymous{}},
+			Publishers:  config.Publishers{Anonymous: &config.Anonymous{}},
+		},
+	}
+}
+
+// server is a hub that runs until its test ends.
+type server struct {
+	*hub.Hub
+	t    testing.TB
+	stop context.CancelFunc
+	done chan error
+}
+
+func start(t testing.TB, change func(*config.Config)) *server {
+	return startWith(t, hub.Options{}, change)
+}
+
+func startWith(t testing.TB, o hub.Options, change func(*config.Config)) *server {
+	t.Helper()
+	o.Config = base()
+	if change != nil {
+		change(o.Config)
+	}
+	o.SubscribeAddr, o.PublishAddr, o.AdminAddr = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	h, err := hub.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s := &server{h, t, stop, make(chan error, 1)}
+	go func() { s.done <- h.Run(ctx) }()
+	t.Cleanup(func() { s.end() })
+	return s
+}
+
+// end stops the hub and waits for it; a second call does nothing.
+func (s *server) end() {
+	s.stop()
+	select {
+	case err, open := <-s.done:
+		if err != nil {
+			s.t.Errorf("the hub ended with %v", err)
+		}
+		if open {
+			close(s.done)
+		}
+	case <-time.After(patience):
+		s.t.Error("the hub does not end")
+	}
+}
+
+// do sends a request and returns its answer.
+func do(t testing.TB, method, u, body string, header ...string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, u, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	resp, err := transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp, string(b)
+}
+
+func (s *server) publish(topic, data string) (id string) {
+	s.t.Helper()
+	resp, body := do(s.t, "POST", "http://"+s.Addrs().Publish+"/v1/topics/"+topic, data)
+	var a struct{ ID, Topic string }
+	if err := json.Unmarshal([]byte(body), &a); err != nil || resp.StatusCode != 200 || a.Topic != topic {
+		s.t.Fatalf("publish: %d %s", resp.StatusCode, body)
+	}
+	return a.ID
+}
+
+func (s *server) url(query string) string {
+	return "http://" + s.Addrs().Subscribe + "/v1/events?" + query
+}
+
+// sse is an event as a browser would dispatch it, by the standard's rules.
+type sse struct{ typ, id, data, retry string }
+
+// reader is a connected client.
+type reader struct {
+	t      testing.TB
+	resp   *http.Response
+	events chan sse
+	cancel context.CancelFunc
+	err    error // of the stream's end, once events is closed
+	lastID string
+}
+
+func (s *server) read(query string, header ...string) *reader {
+	s.t.Helper()
+	return open(s.t, http.DefaultTransport, s.url(query), header...)
+}
+
+func open(t testing.TB, via http.RoundTripper, u string, header ...string) *reader {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r, err := http.NewRequestWithContext(ctx, "GET", u, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/event-stream")
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	resp, err := via.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &reader{t: t, resp: resp, events: make(chan sse, 4096), cancel: cancel}
+	t.Cleanup(c.close)
+	go c.run()
+	return c
+}
+
+func (c *reader) close() {
+	c.cancel()
+	for range c.events { //nolint:revive // until the reader's goroutine has ended
+	}
+}
+
+func (c *reader) run() {
+	defer close(c.events)
+	defer func() { _ = c.resp.Body.Close() }()
+	c.err = parse(c.resp.Body, func(e sse) { c.events <- e })
+}
+
+// parse dispatches events as the HTML standard says (section 9.2.6); unlike a browser also those without data.
+func parse(from io.Reader, dispatch func(sse)) error {
+	var e sse
+	var data []string
+	lines := bufio.NewReader(from)
+	for {
+		text, err := lines.ReadString('\n')
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		text = strings.TrimSuffix(text, "\n")
+		name, value, _ := strings.Cut(text, ":")
+		value = strings.TrimPrefix(value, " ")
+		switch {
+		case text == "":
+			e.data = strings.Join(data, "\n")
+			dispatch(e)
+			e, data = sse{}, nil
+		case name == "event":
+			e.typ = value
+		case name == "id":
+			e.id = value
+		case name == "retry":
+			e.retry = value
+		case name == "data":
+			data = append(data, value)
+		}
+	}
+}
+
+// next returns the next event; ok is false when the stream has ended.
+func (c *reader) next() (e sse, ok bool) {
+	c.t.Helper()
+	select {
+	case e, ok = <-c.events:
+		if e.id != "" {
+			c.lastID = e.id
+		}
+		return e, ok
+	case <-time.After(patience):
+		c.t.Fatal("no event came")
+		return sse{}, false
+	}
+}
+
+// expect returns the next event and fails unless it has the type, and data that holds a text.
+func (c *reader) expect(typ, data string) sse {
+	c.t.Helper()
+	e, ok := c.next()
+	if !ok || e.typ != typ || !strings.Contains(e.data, data) {
+		c.t.Fatalf("got %+v (%v), want %s with %s", e, ok, typ, data)
+	}
+	return e
+}
+
+// ends fails unless the stream ends cleanly now.
+func (c *reader) ends() {
+	c.t.Helper()
+	if e, ok := c.next(); ok || c.err != nil {
+		c.t.Fatalf("got %+v, error %v, want a clean end", e, c.err)
+	}
+}
+
+func q(pairs ...string) string {
+	v := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		v.Add(pairs[i], pairs[i+1])
+	}
+	return v.Encode()
+}

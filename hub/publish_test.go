@@ -1,0 +1,198 @@
+package hub_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+const jsonType = "application/json"
+
+func TestPublishForms(t *testing.T) {
+	s := start(t, nil)
+	c := s.read(q("topic", ">"))
+	c.expect("runnel-open", "live")
+	for name, p := range map[string]struct {
+		path, body string
+		header     []string
+		want       sse
+	}{
+		"raw":            {"/v1/topics/orders", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"}, sse{data: "a=b"}},
+		"raw, typed":     {"/v1/topics/orders?type=tick", "x", nil, sse{typ: "tick", data: "x"}},
+		"typed, header":  {"/v1/topics/orders", "x", []string{"Event-Type", "tock"}, sse{typ: "tock", data: "x"}},
+		"lines":          {"/v1/topics/orders", "a\r\nb\rc\n", nil, sse{data: "a\nb\nc\n"}},
+		"empty":          {"/v1/topics/orders", "", nil, sse{}},
+		"four bytes":     {"/v1/topics/orders", "😀 𝄞", nil, sse{data: "😀 𝄞"}},
+		"base64":         {"/v1/topics/orders?encoding=base64", base64.StdEncoding.EncodeToString([]byte("é")) + "\n", nil, sse{data: "é"}},
+		"json, string":   {"/v1/publish", `{"topic":"orders","data":"{ \"a\" }"}`, []string{"Content-Type", jsonType}, sse{data: `{ "a" }`}},
+		"json, compact":  {"/v1/publish", `{"topic":"prices.x","type":"t","data":{ "a": [1, 2] }}`, []string{"Content-Type", jsonType + "; charset=utf-8"}, sse{typ: "t", data: `{"a":[1,2]}`}},
+		"json, number":   {"/v1/publish", `{"topic":"orders","data":1.50}`, []string{"Content-Type", jsonType}, sse{data: "1.50"}},
+		"json, null":     {"/v1/publish", `{"topic":"orders","data":null}`, []string{"Content-Type", jsonType}, sse{data: "null"}},
+		"json, base64":   {"/v1/publish", `{"topic":"orders","dataBase64":"w6k="}`, []string{"Content-Type", jsonType}, sse{data: "é"}},
+		"as large as ok": {"/v1/topics/orders", strings.Repeat("x", 4<<10), nil, sse{data: strings.Repeat("x", 4<<10)}},
+	} {
+		resp, body := do(t, "POST", "http://"+s.Addrs().Publish+p.path, p.body, p.header...)
+		if resp.StatusCode != 200 {
+			t.Fatalf("%s: %d %s", name, resp.StatusCode, body)
+		}
+		got, _ := c.next()
+		if !strings.Contains(body, `{"id":"`+got.id+`","topic":"`) || !strings.Contains(body, `"duplicate":false}`) {
+			t.Errorf("%s: answer %s for %+v", name, body, got)
+		}
+		got.id = ""
+		if got != p.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, p.want)
+		}
+	}
+	resp, _ := do(t, "POST", "http://"+s.Addrs().Publish+"/v1/topics/orders?type=error", "")
+	if resp.StatusCode != 200 || !strings.Contains(resp.Header.Get("Warning"), "onerror") {
+		t.Errorf("type error: %d %v", resp.StatusCode, resp.Header)
+	}
+}
+
+func TestPublishRefusals(t *testing.T) {
+	s := start(t, nil)
+	large := strings.Repeat("x", 4<<10+1)
+	for name, c := range map[string]struct {
+		method, path, body string
+		header             []string
+		status             int
+		code               string
+	}{
+		"get":             {"GET", "/v1/topics/orders", "", nil, 405, "method_not_allowed"},
+		"elsewhere":       {"POST", "/v1/nowhere", "", nil, 404, "not_found"},
+		"undeclared":      {"POST", "/v1/topics/nowhere", "x", nil, 404, "topic_not_declared"},
+		"wildcard":        {"POST", "/v1/topics/prices.*", "x", nil, 400, "topic_malformed"},
+		"malformed":       {"POST", "/v1/topics/a..b", "x", nil, 400, "topic_malformed"},
+		"parameter":       {"POST", "/v1/topics/orders?ttl=5s", "x", nil, 400, "parameter_unknown"},
+		"idempotency":     {"POST", "/v1/topics/orders", "x", []string{"Idempotency-Key", "a"}, 400, "header_unknown"},
+		"encoding":        {"POST", "/v1/topics/orders?encoding=hex", "x", nil, 400, "encoding_unknown"},
+		"base64":          {"POST", "/v1/topics/orders?encoding=base64", "%", nil, 400, "base64_malformed"},
+		"too large":       {"POST", "/v1/topics/orders", large, nil, 413, "event_too_large"},
+		"base64 large":    {"POST", "/v1/topics/orders?encoding=base64", base64.StdEncoding.EncodeToString([]byte(large)), nil, 413, "event_too_large"},
+		"json large":      {"POST", "/v1/publish", `{"topic":"orders","data":"` + large + `"}`, []string{"Content-Type", jsonType}, 413, "event_too_large"},
+		"not utf-8":       {"POST", "/v1/topics/orders", "\xff", nil, 415, "data_not_utf8"},
+		"json not utf-8":  {"POST", "/v1/publish", "{\"topic\":\"orders\",\"data\":\"\xff\"}", []string{"Content-Type", jsonType}, 415, "data_not_utf8"},
+		"content type":    {"POST", "/v1/publish", `{}`, nil, 415, "content_type"},
+		"no json":         {"POST", "/v1/publish", `{`, []string{"Content-Type", jsonType}, 400, "json_malformed"},
+		"unknown field":   {"POST", "/v1/publish", `{"topic":"orders","data":1,"dta":2}`, []string{"Content-Type", jsonType}, 400, "json_malformed"},
+		"two documents":   {"POST", "/v1/publish", `{"topic":"orders","data":1} {}`, []string{"Content-Type", jsonType}, 400, "json_malformed"},
+		"no data":         {"POST", "/v1/publish", `{"topic":"orders"}`, []string{"Content-Type", jsonType}, 400, "data_missing"},
+		"data twice":      {"POST", "/v1/publish", `{"topic":"orders","data":1,"dataBase64":"eA=="}`, []string{"Content-Type", jsonType}, 400, "data_missing"},
+		"line in type":    {"POST", "/v1/topics/orders?type=a%0Aid:+1", "x", nil, 422, "type_refused"},
+		"reserved type":   {"POST", "/v1/topics/orders?type=runnel-open", "x", nil, 422, "type_refused"},
+		"no topic in doc": {"POST", "/v1/publish", `{"data":1}`, []string{"Content-Type", jsonType}, 400, "topic_malformed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp, body := do(t, c.method, "http://"+s.Addrs().Publish+c.path, c.body, c.header...)
+			if resp.StatusCode != c.status || !strings.Contains(body, `"code":"`+c.code+`"`) || resp.Header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("%d %s", resp.StatusCode, body)
+			}
+		})
+	}
+	if seq := s.Status().Seq; seq != 0 {
+		t.Errorf("%d refused events were stored", seq)
+	}
+	if got := metrics(t, s); !strings.Contains(got, `runnel_hub_publish_refused_total{code="event_too_large",status="413"} 3`) {
+		t.Error(got)
+	}
+}
+
+// cluster signs tokens as an API server does.
+type cluster struct {
+	t   *testing.T
+	key *ecdsa.PrivateKey
+}
+
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &cluster{t, key}
+}
+
+func (c *cluster) publishers(grants ...config.Grant) config.Publishers {
+	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: c.key.Public(), KeyID: "1"}}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return config.Publishers{ServiceAccounts: &config.ServiceAccounts{
+		Audience: "runnel.dev/team-a/shop", Issuers: []config.Issuer{{URL: "https://cluster", Keys: keys}}, Grants: grants,
+	}}
+}
+
+func (c *cluster) token(account string) string {
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: c.key, KeyID: "1"}}, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	token, err := jwt.Signed(signer).Claims(jwt.Claims{
+		Issuer: "https://cluster", Subject: "system:serviceaccount:" + account, Audience: jwt.Audience{"runnel.dev/team-a/shop"},
+		IssuedAt: jwt.NewNumericDate(time.Now()), Expiry: jwt.NewNumericDate(time.Now().Add(time.Hour)),
+	}).Serialize()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return token
+}
+
+func TestServiceAccountsPublish(t *testing.T) {
+	cluster := newCluster(t)
+	auth := cluster.publishers(config.Grant{Namespace: "team-a", Name: "checkout", Topics: []string{"orders"}})
+	s := start(t, func(c *config.Config) { c.Auth.Publishers = auth })
+	u := "http://" + s.Addrs().Publish + "/v1/topics/"
+	for name, c := range map[string]struct {
+		topic, credential string
+		status            int
+		code              string
+	}{
+		"granted":    {"orders", "Bearer " + cluster.token("team-a:checkout"), 200, ""},
+		"topic":      {"last", "Bearer " + cluster.token("team-a:checkout"), 403, "topic_not_granted"},
+		"stranger":   {"orders", "Bearer " + cluster.token("team-b:checkout"), 403, "topic_not_granted"},
+		"undeclared": {"nowhere", "Bearer " + cluster.token("team-b:checkout"), 403, "topic_not_granted"},
+		"none":       {"orders", "", 401, "credential_missing"},
+		"bad":        {"orders", "Bearer x.y.z", 401, "token_refused"},
+		"cluster's":  {"orders", "Bearer " + newCluster(t).token("team-a:checkout"), 401, "token_refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp, body := do(t, "POST", u+c.topic, "x", "Authorization", c.credential)
+			if resp.StatusCode != c.status || !strings.Contains(body, c.code) || resp.StatusCode == 401 && resp.Header.Get("WWW-Authenticate") != "Bearer" {
+				t.Errorf("%d %v %s", resp.StatusCode, resp.Header, body)
+			}
+		})
+	}
+}
+
+func TestWithoutIssuerKeysPublishersAreAskedBack(t *testing.T) {
+	cluster := newCluster(t)
+	auth := cluster.publishers(config.Grant{Namespace: "team-a", Topics: []string{">"}})
+	auth.ServiceAccounts.Issuers = nil
+	s := start(t, func(c *config.Config) { c.Auth.Publishers = auth })
+	resp, body := do(t, "POST", "http://"+s.Addrs().Publish+"/v1/topics/orders", "x", "Authorization", "Bearer "+cluster.token("team-a:a"))
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") != "5" {
+		t.Errorf("%d %v %s", resp.StatusCode, resp.Header, body)
+	}
+	if missing := s.Status().Missing; len(missing) != 1 {
+		t.Errorf("status misses %v", missing)
+	}
+	c := base()
+	c.Auth.Publishers = cluster.publishers(config.Grant{Namespace: "team-a", Topics: []string{">"}})
+	if err := s.Reload(c); err != nil {
+		t.Fatal(err)
+	}
+	if resp, body := do(t, "POST", "http://"+s.Addrs().Publish+"/v1/topics/orders", "x", "Authorization", "Bearer "+cluster.token("team-a:a")); resp.StatusCode != 200 {
+		t.Errorf("with keys: %d %s", resp.StatusCode, body)
+	}
+}
