@@ -4,6 +4,8 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/registry/rest"
@@ -48,7 +50,7 @@ func (b *builder) storages() (map[schema.GroupVersion]map[string]rest.Storage, [
 	for _, k := range b.registry.kinds {
 		into(k.gv)
 	}
-	c := b.etcd.StorageConfig
+	c := b.etcd.StorageConfig // the groups that share another one's storage are not among its versions
 	c.Codec = b.registry.codecs.LegacyCodec(versions...)
 	c.StorageObjectCountTracker = b.config.StorageObjectCountTracker
 	getter := b.etcd.CreateRESTOptionsGetter(&options.SimpleStorageFactory{StorageConfig: c}, b.config.ResourceTransformers)
@@ -61,7 +63,10 @@ func (b *builder) storages() (map[schema.GroupVersion]map[string]rest.Storage, [
 		resources[k.groupResource()] = r
 		r.install(into(k.gv))
 	}
-	b.installCore(into(corev1.SchemeGroupVersion), func(name string) *resource { return resources[corev1.Resource(name)] })
+	core := func(name string) *resource { return resources[corev1.Resource(name)] }
+	b.installCore(into(corev1.SchemeGroupVersion), core)
+	b.installPods(into(corev1.SchemeGroupVersion), core("pods"), resources[policyv1.Resource("poddisruptionbudgets")])
+	into(eventsv1.SchemeGroupVersion)["events"] = core("events")
 	for name, s := range authenticationStorage(b.config.Authentication.Authenticator) {
 		into(authenticationv1.SchemeGroupVersion)[name] = s
 	}
@@ -78,4 +83,11 @@ func (b *builder) installCore(into map[string]rest.Storage, of func(string) *res
 	newAllocator().attach(of("services").Store)
 	into["namespaces"] = newNamespaceREST(of("namespaces"))
 	into["namespaces/finalize"] = newFinalizeREST(of("namespaces"))
+}
+
+// installPods adds the subresources of pods.
+func (b *builder) installPods(into map[string]rest.Storage, pods, budgets *resource) {
+	into["pods/log"] = &logREST{pods: pods, open: b.options.PodLogs}
+	into["pods/binding"] = newBindingREST(pods)
+	into["pods/eviction"] = &evictionREST{pods: pods, budgets: budgets}
 }

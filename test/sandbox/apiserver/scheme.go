@@ -57,7 +57,7 @@ func newRegistry() (*registry, error) {
 			return nil, err
 		}
 	}
-	internal(corev1.GroupName, &corev1.PodLogOptions{})
+	internal(corev1.GroupName, &corev1.PodLogOptions{}, &corev1.Binding{})
 	internal(autoscalingv1.GroupName, &autoscalingv1.Scale{})
 	internal(policyv1.GroupName, &policyv1.Eviction{})
 	internal(authenticationv1.GroupName, &authenticationv1.TokenReview{}, &authenticationv1.TokenRequest{}, &authenticationv1.SelfSubjectReview{})
