@@ -44,8 +44,8 @@ func New(path string, last []byte) (*Follower, error) {
 	return &Follower{path: path, watcher: w, last: last}, nil
 }
 
-// Run calls changed with each new content until ctx is done, and lost, once, when the file can no longer be read. It frees
-// the Follower.
+// Run calls changed with each new content until ctx is done, and lost when the file can no longer be read, once until it
+// can be read again, or be watched. It frees the follower.
 func (f *Follower) Run(ctx context.Context, changed func([]byte), lost func(error)) error {
 	rest := time.NewTimer(settle) // the file may have changed between its first reading and the watch
 	defer rest.Stop()
@@ -55,8 +55,11 @@ func (f *Follower) Run(ctx context.Context, changed func([]byte), lost func(erro
 			return f.Close()
 		case <-f.watcher.Events:
 			rest.Reset(settle)
-		case <-f.watcher.Errors:
-			rest.Reset(settle) // events may have been dropped: look at the file itself
+		case err := <-f.watcher.Errors:
+			if !errors.Is(err, fsnotify.ErrEventOverflow) {
+				lost(err)
+			}
+			rest.Reset(settle) // events were dropped: look at the file itself
 		case <-rest.C:
 			f.look(changed, lost)
 		}

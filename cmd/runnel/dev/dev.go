@@ -11,6 +11,7 @@ import (
 	"github.com/runnel-dev/runnel/cmd/runnel/manifest"
 	"github.com/runnel-dev/runnel/config/crd"
 	"github.com/runnel-dev/runnel/hub"
+	"github.com/runnel-dev/runnel/hub/follow"
 )
 
 // Options says what to run and where.
@@ -43,7 +44,7 @@ func Run(ctx context.Context, o Options) error {
 	if s.plan, err = s.read(text); err != nil {
 		return err
 	}
-	follower, err := newFollower(o.Filename, text)
+	follower, err := follow.New(o.Filename, text)
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func Run(ctx context.Context, o Options) error {
 		AdminAddr:     o.AdminAddr,
 	})
 	if err != nil {
-		return errors.Join(err, follower.close())
+		return errors.Join(err, follower.Close())
 	}
 	return s.run(ctx, follower)
 }
@@ -76,12 +77,12 @@ func (s *session) read(text []byte) (*plan, error) {
 }
 
 // run serves and follows the file side by side; when one ends, so does the other.
-func (s *session) run(ctx context.Context, f *follower) error {
+func (s *session) run(ctx context.Context, f *follow.Follower) error {
 	s.printf("%s", banner(s.plan, s.hub.Addrs()))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	followed := make(chan error, 1)
-	go func() { followed <- f.run(ctx, s.changed, s.lost) }()
+	go func() { followed <- f.Run(ctx, s.changed, s.lost) }()
 	err := s.hub.Run(ctx)
 	cancel()
 	return errors.Join(err, <-followed)

@@ -281,3 +281,24 @@ func (s *screen) await(t *testing.T, want string) string {
 		}
 	}
 }
+
+// patience bounds a wait that is expected to end; it only shows when a test fails.
+const patience = 10 * time.Second
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func next[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		t.Fatal("nothing came")
+		panic("unreachable")
+	}
+}

@@ -1,4 +1,4 @@
-package dev
+package follow
 
 import (
 	"context"
@@ -21,14 +21,14 @@ func write(t *testing.T, path, text string) {
 // following follows a file until the test ends, and returns where its contents and losses arrive.
 func following(t *testing.T, path, content string) (contents <-chan string, losses <-chan error) {
 	t.Helper()
-	f, err := newFollower(path, []byte(content))
+	f, err := New(path, []byte(content))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	seen, lost, done := make(chan string, 16), make(chan error, 16), make(chan error)
 	go func() {
-		done <- f.run(ctx, func(b []byte) { seen <- string(b) }, func(err error) { lost <- err })
+		done <- f.Run(ctx, func(b []byte) { seen <- string(b) }, func(err error) { lost <- err })
 	}()
 	t.Cleanup(func() {
 		cancel()

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub"
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+const document = `{"version":1,"stream":{"namespace":"a","name":"b"},"topics":[{"name":"orders","events":5,"age":"1h"}],
+"retention":{"bytes":67108864},"heartbeat":{"interval":"5s"},"reconnect":{"delay":"2s","maxConnectionAge":"30m"},"drain":{"window":"0s"},
+"limits":{"connections":2,"eventBytes":262144},"auth":{"subscribers":{"anonymous":{}},"publishers":{"anonymous":{}}}}`
+
+func free(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	return ln.Addr().String()
+}
+
+// status waits until the hub's status is as wanted.
+func status(t *testing.T, addr string, ok func(hub.Status) bool) {
+	t.Helper()
+	var last hub.Status
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		resp, err := http.Get("http://" + addr + "/status")
+		if err != nil {
+			continue // not listening yet
+		}
+		last = hub.Status{}
+		err = json.NewDecoder(resp.Body).Decode(&last)
+		_ = resp.Body.Close()
+		if err == nil && ok(last) {
+			return
+		}
+	}
+	t.Fatalf("status stays %+v", last)
+}
+
+func TestRunsAndFollowsItsConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	// As a kubelet mounts a ConfigMap: a link to a directory that is swapped.
+	mount := func(version, text string) {
+		t.Helper()
+		if err := os.Mkdir(filepath.Join(dir, version), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, version, "config.json"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(version, filepath.Join(dir, "..tmp")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "..tmp"), filepath.Join(dir, "..data")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mount("..1", document)
+	path := filepath.Join(dir, "config.json")
+	if err := os.Symlink("..data/config.json", path); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	admin := free(t)
+	done := make(chan error, 1)
+	go func() {
+		done <- run(ctx, []string{"--config", path, "--subscribe-addr", "127.0.0.1:0", "--publish-addr", "127.0.0.1:0", "--admin-addr", admin})
+	}()
+	first, err := config.Decode([]byte(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	status(t, admin, func(s hub.Status) bool { return s.ConfigHash == config.Hash(first) })
+	mount("..2", strings.Replace(document, `"connections":2`, `"connections":3`, 1))
+	first.Limits.Connections = 3
+	status(t, admin, func(s hub.Status) bool { return s.ConfigHash == config.Hash(first) })
+	mount("..3", strings.Replace(document, `"connections":2`, `"connexions":3`, 1))
+	status(t, admin, func(s hub.Status) bool {
+		return s.ConfigHash == config.Hash(first) && strings.Contains(s.ConfigError, "connexions")
+	})
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSaysWhatToWrite(t *testing.T) {
+	bad := filepath.Join(t.TempDir(), "bad.json")
+	if err := os.WriteFile(bad, []byte(`{"version":2}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		"write hub --config FILE": nil,
+		"no such file":            {"--config", "/nowhere"},
+		"version: 2":              {"--config", bad},
+	} {
+		if err := run(context.Background(), args); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
+
+func TestListensOnTheHostThatItIsTold(t *testing.T) {
+	t.Setenv(hostVariable, "127.1.2.3")
+	if got := port(8080); got != "127.1.2.3:8080" {
+		t.Error(got)
+	}
+}
