@@ -1,0 +1,20 @@
+# One image for all: /operator, /hub and /runnel. The manifests say which is run.
+ARG GO_VERSION=1.26
+FROM --platform=$BUILDPLATFORM golang:${GO_VERSION} AS build
+ARG TARGETOS TARGETARCH
+ARG VERSION=dev
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY api/ api/
+COPY cmd/ cmd/
+COPY config/crd/ config/crd/
+COPY controllers/ controllers/
+COPY hub/ hub/
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
+    go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/ ./cmd/operator ./cmd/hub ./cmd/runnel
+
+FROM gcr.io/distroless/static:nonroot
+COPY --from=build /out/operator /out/hub /out/runnel /
+USER 65532:65532
+CMD ["/operator"]
