@@ -40,12 +40,14 @@ func (s strategy) DefaultGarbageCollectionPolicy(context.Context) rest.GarbageCo
 
 // PrepareForCreate empties what a client does not decide.
 func (s strategy) PrepareForCreate(_ context.Context, obj runtime.Object) {
-	if s.kind.status {
-		if m, err := meta.Accessor(obj); err == nil {
+	if m, err := meta.Accessor(obj); err == nil {
+		m.SetGeneration(0)
+		if s.kind.generation {
 			m.SetGeneration(1)
 		}
-		status := fieldOf(obj, "Status")
-		status.SetZero()
+	}
+	if s.kind.status {
+		fieldOf(obj, "Status").SetZero()
 	}
 	if s.kind.rules.prepare != nil {
 		s.kind.rules.prepare(obj, nil)
@@ -60,7 +62,7 @@ func (s strategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
 	if s.kind.rules.prepare != nil {
 		s.kind.rules.prepare(obj, old)
 	}
-	if s.kind.status && !sameDesired(obj, old) {
+	if s.kind.generation && !sameDesired(obj, old) {
 		if m, err := meta.Accessor(obj); err == nil {
 			m.SetGeneration(m.GetGeneration() + 1) // the generic store has set the old one
 		}
