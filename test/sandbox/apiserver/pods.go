@@ -52,8 +52,9 @@ func (r *logREST) Get(ctx context.Context, name string, options runtime.Object) 
 	if o.Container, err = logContainer(obj.(*corev1.Pod), o.Container); err != nil {
 		return nil, err
 	}
+	namespace := request.NamespaceValue(ctx) // the stream's own context does not have it
 	return &logStream{open: func(ctx context.Context) (io.ReadCloser, error) {
-		return r.open(ctx, request.NamespaceValue(ctx), name, o.Container, o)
+		return r.open(ctx, namespace, name, o.Container, o)
 	}, follow: o.Follow}, nil
 }
 

@@ -93,74 +93,100 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	return n, nil
 }
 
-func start(ctx context.Context, o Options) (*Node, error) {
+// parts are what a node consists of.
+type parts struct {
+	informers   informers.SharedInformerFactory
+	events      record.EventBroadcaster
+	sink        record.EventSink
+	kubelet     *kubelet.Kubelet
+	controllers *workload.Controllers
+	endpoints   *endpoint.Controller
+	proxy       *proxy.Proxy
+}
+
+func newParts(o Options) (*parts, error) {
 	watching := rest.CopyConfig(o.Config)
 	watching.QPS = -1 // a node that waits for itself tests nothing
 	calling := rest.CopyConfig(watching)
 	calling.Timeout = callTimeout
-	client, err := kubernetes.NewForConfig(calling)
-	if err != nil {
-		return nil, err
-	}
 	watcher, err := kubernetes.NewForConfig(watching)
 	if err != nil {
 		return nil, err
 	}
-	all := informers.NewSharedInformerFactory(watcher, 0)
-	events := record.NewBroadcaster(record.WithContext(ctx))
-	recorder := func(component string) record.EventRecorder {
-		return events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component, Host: Name})
+	client, err := kubernetes.NewForConfig(calling)
+	if err != nil {
+		return nil, err
 	}
-	k, err := kubelet.New(kubelet.Options{
-		Client: client, Config: o.Config, Informers: all, Recorder: recorder("kubelet"), Log: o.Log.WithName("kubelet"), NodeName: Name,
+	p := &parts{
+		informers: informers.NewSharedInformerFactory(watcher, 0), events: record.NewBroadcaster(),
+		sink: &typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")},
+	}
+	recorder := func(component string) record.EventRecorder {
+		return p.events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component, Host: Name})
+	}
+	if p.controllers, err = workload.New(workload.Options{
+		Client: client, Informers: p.informers, Recorder: recorder("workload"), Log: o.Log.WithName("workload"),
+	}); err != nil {
+		return nil, err
+	}
+	if p.endpoints, err = endpoint.New(client, p.informers, o.Log.WithName("endpoint")); err != nil {
+		return nil, err
+	}
+	if p.proxy, err = proxy.New(p.informers, o.Log.WithName("proxy")); err != nil {
+		return nil, err
+	}
+	p.kubelet, err = kubelet.New(kubelet.Options{
+		Client: client, Config: o.Config, Informers: p.informers, Recorder: recorder("kubelet"), Log: o.Log.WithName("kubelet"), NodeName: Name,
 		Dir: o.Dir, Images: o.Images, SyncPeriod: o.SyncPeriod, BackOff: o.BackOff, ProbeInterval: o.ProbeInterval, FakeReady: o.FakeReady,
 	})
-	if err != nil {
-		return nil, err
-	}
-	controllers, err := workload.New(workload.Options{Client: client, Informers: all, Recorder: recorder("workload"), Log: o.Log.WithName("workload")})
-	if err != nil {
-		return nil, err
-	}
-	endpoints, err := endpoint.New(client, all, o.Log.WithName("endpoint"))
-	if err != nil {
-		return nil, err
-	}
-	p, err := proxy.New(all, o.Log.WithName("proxy"))
+	return p, err
+}
+
+func start(ctx context.Context, o Options) (*Node, error) {
+	p, err := newParts(o)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")})
-	all.Start(ctx.Done())
-	n := &Node{kubelet: k, proxy: p, cancel: cancel, done: make(chan struct{})}
-	filled, stopWaiting := context.WithTimeout(ctx, cacheTimeout)
-	defer stopWaiting()
-	for kind, ok := range all.WaitForCacheSync(filled.Done()) {
-		if !ok {
-			err = errors.Join(err, fmt.Errorf("cannot list %v within %s", kind, cacheTimeout))
-		}
+	p.events.StartRecordingToSink(p.sink)
+	p.informers.Start(ctx.Done())
+	if err := p.prepare(ctx); err != nil {
+		cancel()
+		p.events.Shutdown()
+		p.informers.Shutdown()
+		return nil, errors.Join(err, p.kubelet.Close())
 	}
+	n := &Node{kubelet: p.kubelet, proxy: p.proxy, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(n.done)
-		var parts sync.WaitGroup
-		if err == nil {
-			parts.Go(func() { n.err = k.Run(ctx) })
-			parts.Go(func() { controllers.Run(ctx) })
-			parts.Go(func() { endpoints.Run(ctx) })
-			parts.Go(func() { p.Run(ctx) })
-		}
-		<-ctx.Done()
-		parts.Wait()
-		events.Shutdown()
-		all.Shutdown()
+		n.err = p.run(ctx)
 	}()
-	if err != nil {
-		n.cancel()
-		<-n.done
-		return nil, err
-	}
 	return n, nil
+}
+
+// prepare fills the caches and registers the node.
+func (p *parts) prepare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, cacheTimeout)
+	defer cancel()
+	for kind, ok := range p.informers.WaitForCacheSync(ctx.Done()) {
+		if !ok {
+			return fmt.Errorf("cannot list %v within %s", kind, cacheTimeout)
+		}
+	}
+	return p.kubelet.Register(ctx)
+}
+
+func (p *parts) run(ctx context.Context) error {
+	var all sync.WaitGroup
+	var err error
+	all.Go(func() { err = p.kubelet.Run(ctx) })
+	all.Go(func() { p.controllers.Run(ctx) })
+	all.Go(func() { p.endpoints.Run(ctx) })
+	all.Go(func() { p.proxy.Run(ctx) })
+	all.Wait()
+	p.events.Shutdown()
+	p.informers.Shutdown()
+	return err
 }
 
 // Stop kills every process of every pod at once, as if the machine were switched off, cuts all connections, and returns
@@ -176,6 +202,11 @@ func (n *Node) Stop() error {
 // ports below 1024 are not allowed, they are moved by 8000, and the URL says so.
 func (n *Node) ServiceURL(namespace, service, port string) (string, error) {
 	return n.proxy.URL(namespace, service, port)
+}
+
+// URLOf is ServiceURL for a Service object, which need not have been seen by the node yet.
+func (n *Node) URLOf(service *corev1.Service, port string) (string, error) {
+	return n.proxy.URLOf(service, port)
 }
 
 // PodLogs reads a container's log; the container may be empty for a pod with one. Its errors are API errors.

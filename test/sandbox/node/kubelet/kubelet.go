@@ -68,7 +68,7 @@ type Kubelet struct {
 }
 
 // New registers the kubelet with the informers, which are to be started after it. It claims a block of addresses that
-// no other sandbox on this machine has, which Run gives back.
+// no other sandbox on this machine has, which the end of Run or Close gives back.
 func New(o Options) (*Kubelet, error) {
 	a, err := claimAddresses()
 	if err != nil {
@@ -93,12 +93,20 @@ func New(o Options) (*Kubelet, error) {
 	return k, nil
 }
 
-// Run registers the Node and runs pods until ctx is done. Then it kills every process, removes every pod's directory,
+// Register makes the Node object.
+func (k *Kubelet) Register(ctx context.Context) error {
+	if err := registerNode(ctx, k.Client, k.NodeName); err != nil {
+		return fmt.Errorf("register node %s: %w", k.NodeName, err)
+	}
+	return nil
+}
+
+// Close gives back what New took; it is for a kubelet that is not run.
+func (k *Kubelet) Close() error { return k.addresses.release() }
+
+// Run runs pods until ctx is done. Then it kills every process, removes every pod's directory, gives back its addresses,
 // and returns when nothing is left of them. The informers' caches must be full.
 func (k *Kubelet) Run(ctx context.Context) error {
-	if err := registerNode(ctx, k.Client, k.NodeName); err != nil {
-		return errors.Join(fmt.Errorf("register node %s: %w", k.NodeName, err), k.addresses.release())
-	}
 	var parts sync.WaitGroup
 	parts.Go(k.spawner.run)
 	parts.Go(func() { k.binder.loop.Run(ctx, binders) })

@@ -118,6 +118,11 @@ func (p *Proxy) URL(namespace, service, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return p.URLOf(s, name)
+}
+
+// URLOf is URL for a Service object.
+func (p *Proxy) URLOf(s *corev1.Service, name string) (string, error) {
 	var names []string
 	for i := range s.Spec.Ports {
 		sp := &s.Spec.Ports[i]
@@ -126,7 +131,7 @@ func (p *Proxy) URL(namespace, service, name string) (string, error) {
 			continue
 		}
 		if !hasAddress(s) {
-			return "", fmt.Errorf("service %s/%s has no cluster address: connect to its pods", namespace, service)
+			return "", fmt.Errorf("service %s/%s has no cluster address: connect to its pods", s.Namespace, s.Name)
 		}
 		scheme := "http"
 		if sp.Name == "https" || sp.Port == 443 {
@@ -138,7 +143,7 @@ func (p *Proxy) URL(namespace, service, name string) (string, error) {
 		}
 		return scheme + "://" + net.JoinHostPort(s.Spec.ClusterIP, strconv.Itoa(int(at))), nil
 	}
-	return "", fmt.Errorf("service %s/%s has no port %q: it has %q", namespace, service, name, names)
+	return "", fmt.Errorf("service %s/%s has no port %q: it has %q", s.Namespace, s.Name, name, names)
 }
 
 // Cut closes all present connections of a Service with a reset, and says how many there were. New ones are served.
