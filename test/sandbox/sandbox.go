@@ -19,6 +19,13 @@ import (
 
 	"github.com/runnel-dev/runnel/test/sandbox/apiserver"
 	"github.com/runnel-dev/runnel/test/sandbox/node"
+	"github.com/runnel-dev/runnel/test/sandbox/node/block"
+)
+
+// Services' addresses are in 127.96.0.0 to 127.111.255.255: a block for each sandbox that runs at the same time.
+const (
+	firstServices = 96
+	lastServices  = 111
 )
 
 // probeInterval makes a pod ready a tenth of a second after it could be; the people and tests of a sandbox wait for it.
@@ -53,7 +60,8 @@ type Sandbox struct {
 	API        *apiserver.Server
 	Node       *node.Node
 
-	remove string
+	remove   string
+	services *block.Block
 }
 
 // Start runs a sandbox until Stop. ctx bounds the start alone. When it returns, the API server answers and the node is
@@ -74,6 +82,10 @@ func (s *Sandbox) start(ctx context.Context, o Options) error {
 		}
 		o.Dir, s.remove = dir, dir
 	}
+	var err error
+	if s.services, err = block.Claim(firstServices, lastServices); err != nil {
+		return fmt.Errorf("addresses of Services: %w", err)
+	}
 	var running atomic.Pointer[node.Node] // the API server is there before the node
 	logs := func(ctx context.Context, namespace, pod, container string, lo *corev1.PodLogOptions) (io.ReadCloser, error) {
 		n := running.Load()
@@ -82,9 +94,9 @@ func (s *Sandbox) start(ctx context.Context, o Options) error {
 		}
 		return n.PodLogs(ctx, namespace, pod, container, lo)
 	}
-	var err error
 	s.API, err = apiserver.Start(ctx, apiserver.Options{
 		StateDir: filepath.Join(o.Dir, "apiserver"), Address: o.Address, Logger: o.Log.WithName("apiserver"), PodLogs: logs,
+		ServiceNetwork: s.services.Second,
 	})
 	if err != nil {
 		return err
@@ -114,6 +126,9 @@ func (s *Sandbox) Stop() error {
 	}
 	if s.API != nil {
 		s.API.Stop()
+	}
+	if s.services != nil {
+		err = errors.Join(err, s.services.Release())
 	}
 	if s.remove != "" {
 		err = errors.Join(err, os.RemoveAll(s.remove))

@@ -107,7 +107,7 @@ func (b *builder) configure() error {
 	serving.Listener, serving.BindAddress, serving.BindPort = b.gate, b.gate.addr.IP, b.gate.addr.Port
 	serving.ServerCert.CertDirectory = "" // keep the certificate in memory
 	names := []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
-	if err := serving.MaybeDefaultWithSelfSignedCerts("localhost", names, []net.IP{net.IPv4(127, 0, 0, 1), serviceIP(apiServiceIndex)}); err != nil {
+	if err := serving.MaybeDefaultWithSelfSignedCerts("localhost", names, []net.IP{net.IPv4(127, 0, 0, 1), serviceIP(b.options.ServiceNetwork, apiServiceIndex)}); err != nil {
 		return err
 	}
 	b.caBundle, _ = serving.ServerCert.GeneratedCert.CurrentCertKeyContent()
@@ -116,7 +116,8 @@ func (b *builder) configure() error {
 	}
 	b.internal = b.config.LoopbackClientConfig
 	b.internal.Dial = b.gate.dial
-	b.internal.QPS = -1 // the server need not be protected from itself
+	b.internal.WarningHandler = rest.NoWarnings{} // collecting a deprecated kind is no use of it
+	b.internal.QPS = -1                           // the server need not be protected from itself
 	return nil
 }
 

@@ -80,7 +80,7 @@ func (b *builder) storages() (map[schema.GroupVersion]map[string]rest.Storage, [
 func (b *builder) installCore(into map[string]rest.Storage, of func(string) *resource) {
 	b.tokens.accounts, b.tokens.pods = of("serviceaccounts"), of("pods")
 	into["serviceaccounts/token"] = &tokenREST{tokens: b.tokens}
-	newAllocator().attach(of("services").Store)
+	newAllocator(b.options.ServiceNetwork).attach(of("services").Store)
 	into["namespaces"] = newNamespaceREST(of("namespaces"))
 	into["namespaces/finalize"] = newFinalizeREST(of("namespaces"))
 }

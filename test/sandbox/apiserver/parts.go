@@ -79,7 +79,7 @@ func (b *builder) publishItself(ctx context.Context, client kubernetes.Interface
 	_, err := client.CoreV1().Services(metav1.NamespaceDefault).Create(ctx, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
 		Spec: corev1.ServiceSpec{
-			ClusterIP: serviceIP(apiServiceIndex).String(),
+			ClusterIP: serviceIP(b.options.ServiceNetwork, apiServiceIndex).String(),
 			Ports:     []corev1.ServicePort{{Name: "https", Port: 443, TargetPort: intstr.FromInt32(port)}},
 		},
 	}, metav1.CreateOptions{})

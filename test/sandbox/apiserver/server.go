@@ -36,6 +36,9 @@ type Options struct {
 	// Logger receives what the Kubernetes libraries log. The first server of a process sets it for all, since klog has
 	// one logger a process. The zero value discards.
 	Logger logr.Logger
+	// ServiceNetwork is N of the network 127.N.0.0/16 that Services' addresses are of. Servers of one machine whose
+	// nodes listen on these need different ones. 0 means 96.
+	ServiceNetwork byte
 	// PodLogs serves `kubectl logs`. Without it the log subresource answers 501.
 	PodLogs PodLogs
 }
@@ -64,6 +67,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	quiet(o.Logger)
 	if o.Address == "" {
 		o.Address = "127.0.0.1:0"
+	}
+	if o.ServiceNetwork == 0 {
+		o.ServiceNetwork = defaultServiceNetwork
 	}
 	s := &Server{served: make(chan error, 1)}
 	if err := s.start(ctx, o); err != nil {

@@ -14,28 +14,30 @@ import (
 	genericregistry "k8s.io/apiserver/pkg/registry/generic/registry"
 )
 
-// Services have addresses of 127.96.0.0/16: loopback addresses, on which a node's proxy can listen.
 const (
-	serviceNetA, serviceNetB = 127, 96
+	// defaultServiceNetwork makes it 127.96.0.0/16: loopback addresses, on which a node's proxy can listen.
+	defaultServiceNetwork = 96
 	// apiServiceIndex is the address of the Service `kubernetes`, the first one as in every cluster: 127.96.0.1.
 	apiServiceIndex = 1
 	// lastServiceIndex leaves out the network's last address.
 	lastServiceIndex = 1<<16 - 2
 )
 
-// serviceIP is the address of a number from 0 to 65535.
-func serviceIP(n int) net.IP { return net.IPv4(serviceNetA, serviceNetB, byte(n>>8), byte(n)) }
+// serviceIP is the address of a number from 0 to 65535 in the network 127.N.0.0/16.
+func serviceIP(network byte, n int) net.IP { return net.IPv4(127, network, byte(n>>8), byte(n)) }
 
 // allocator gives Services their addresses. It knows only of Services made since it was made: a server starts empty.
 type allocator struct {
+	network byte
+
 	mu   sync.Mutex
 	used map[string]bool
 	next int
 }
 
 // newAllocator gives addresses from the eleventh on; those before are for Services that name theirs.
-func newAllocator() *allocator {
-	return &allocator{used: map[string]bool{}, next: apiServiceIndex + 10}
+func newAllocator(network byte) *allocator {
+	return &allocator{network: network, used: map[string]bool{}, next: apiServiceIndex + 10}
 }
 
 // attach makes the Services' storage take and release addresses.
@@ -88,8 +90,8 @@ func (a *allocator) take(v *corev1.Service) (string, error) {
 		return "", nil
 	case ip != "":
 		four := net.ParseIP(ip).To4()
-		if four == nil || four[0] != serviceNetA || four[1] != serviceNetB {
-			return "", refuse("must be an address of 127.96.0.0/16, None, or left out to be allocated")
+		if four == nil || four[0] != 127 || four[1] != a.network {
+			return "", refuse(fmt.Sprintf("must be an address of 127.%d.0.0/16, None, or left out to be allocated", a.network))
 		}
 		if a.used[ip] {
 			return "", refuse("another Service has this address: leave it out to get a free one")
@@ -98,7 +100,7 @@ func (a *allocator) take(v *corev1.Service) (string, error) {
 		return ip, nil
 	}
 	for range lastServiceIndex {
-		ip := serviceIP(a.next).String()
+		ip := serviceIP(a.network, a.next).String()
 		if a.next++; a.next > lastServiceIndex {
 			a.next = apiServiceIndex + 1
 		}

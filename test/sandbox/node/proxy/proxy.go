@@ -90,9 +90,9 @@ func New(all informers.SharedInformerFactory, log logr.Logger) (*Proxy, error) {
 	return p, err
 }
 
-// mayListenLow tries it on an address that no Service has.
+// mayListenLow tries it on an address that neither a pod nor a Service has.
 func mayListenLow() bool {
-	l, err := net.Listen("tcp", "127.96.255.255:1023")
+	l, err := net.Listen("tcp", "127.95.255.255:1023")
 	if err != nil {
 		return !errors.Is(err, errPermission)
 	}
