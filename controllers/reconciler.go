@@ -142,7 +142,10 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 		return false, err
 	}
 	if err := r.Applier.All(ctx, v.stream, children); err != nil {
-		return false, v.refused(err)
+		if err := v.refused(err); err != nil {
+			return false, err
+		}
+		return false, r.readConfigHash(ctx, v)
 	}
 	v.applied, v.image, v.configHash = true, image, config.Hash(cfg)
 	return false, r.readDeployment(ctx, v)
@@ -182,16 +185,34 @@ func (r *Reconciler) pinnedImage(v *view) string {
 // writtenIssuers returns the issuers of the stream's present configuration: what ran before keeps running when the API server
 // does not tell its keys.
 func (r *Reconciler) writtenIssuers(ctx context.Context, stream *v1alpha1.EventStream) ([]config.Issuer, error) {
+	cfg, err := r.writtenConfig(ctx, stream)
+	if err != nil || cfg == nil || cfg.Auth.Publishers.ServiceAccounts == nil {
+		return nil, err
+	}
+	return cfg.Auth.Publishers.ServiceAccounts.Issuers, nil
+}
+
+// readConfigHash finds out which configuration the hub has when only some of the children were applied.
+func (r *Reconciler) readConfigHash(ctx context.Context, v *view) error {
+	cfg, err := r.writtenConfig(ctx, v.stream)
+	if cfg != nil {
+		v.configHash = config.Hash(cfg)
+	}
+	return err
+}
+
+// writtenConfig reads the stream's present configuration; nil if there is none that can be read, which is written anew.
+func (r *Reconciler) writtenConfig(ctx context.Context, stream *v1alpha1.EventStream) (*config.Config, error) {
 	cm := &corev1.ConfigMap{}
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: stream.Namespace, Name: render.HubName(stream.Name)}, cm)
 	if err != nil || !metav1.IsControlledBy(cm, stream) {
 		return nil, client.IgnoreNotFound(err)
 	}
 	cfg, err := config.Decode([]byte(cm.Data[render.ConfigKey]))
-	if err != nil || cfg.Auth.Publishers.ServiceAccounts == nil {
-		return nil, nil // unreadable or without: it is written anew
+	if err != nil {
+		return nil, nil
 	}
-	return cfg.Auth.Publishers.ServiceAccounts.Issuers, nil
+	return cfg, nil
 }
 
 // writeStatus writes the status if it changed, and records what that means as events.

@@ -1,8 +1,6 @@
 package controllers
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -17,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
-	"github.com/runnel-dev/runnel/controllers/issuer"
 	"github.com/runnel-dev/runnel/controllers/render"
 	"github.com/runnel-dev/runnel/hub/config"
 )
@@ -226,61 +223,11 @@ func TestAStreamKeepsItsImage(t *testing.T) {
 	d := &appsv1.Deployment{}
 	w.get("shop-hub", d)
 	g.Expect(d.Spec.Template.Spec.Containers[0].Image).To(Equal("runnel:0.1.0"))
-}
 
-func TestNoConfigurationIsWrittenBeforeTheKeysAreKnown(t *testing.T) {
-	g := NewWithT(t)
-	w := newWorld(g)
-	known := w.issuers
-	w.issuers = issuer.State{Pending: true}
-	g.Expect(w.reconcile()).To(Equal(reconcile.Result{}))
-	g.Expect(w.writes).To(BeEmpty())
-
-	w.change(func(s *v1alpha1.EventStreamSpec) {
-		s.Auth.Publishers = &v1alpha1.PublisherAuth{Anonymous: &v1alpha1.Anonymous{}}
-	})
+	g.Expect(w.Delete(t.Context(), d)).To(Succeed())
 	w.reconcile()
-	g.Expect(w.writes).NotTo(BeEmpty(), "anonymous publishers need no keys")
-	g.Expect(w.config().Auth.Publishers.ServiceAccounts).To(BeNil())
-
-	w.issuers = known
-	w.change(func(s *v1alpha1.EventStreamSpec) { s.Auth.Publishers = nil })
-	w.reconcile()
-	g.Expect(w.config().Auth.Publishers.ServiceAccounts.Issuers).To(ConsistOf(HaveField("URL", known.Issuers[0].URL)))
-}
-
-func TestAClusterWithoutKeysDoesNotKeepReadersWaiting(t *testing.T) {
-	g := NewWithT(t)
-	w := newWorld(g)
-	w.issuers = issuer.State{Err: errors.New("not found")}
-	w.reconcile()
-	w.hubRuns()
-	w.reconcile()
-	g.Expect(w.config().Auth.Publishers.ServiceAccounts.Issuers).To(BeEmpty())
-	g.Expect(w.condition("Available")).To(Equal("True/Available"))
-	g.Expect(w.condition("ConfigLoaded")).To(Equal("False/IssuerKeysMissing"))
-}
-
-func TestKeysThatWereWrittenOutliveAnOperatorThatLearnsNone(t *testing.T) {
-	g := NewWithT(t)
-	w := ready(g)
-	w.issuers = issuer.State{Err: errors.New("away")}
-	w.reconcile()
-	g.Expect(w.writes).To(BeEmpty())
-	g.Expect(w.condition("Ready")).To(Equal("True/Ready"))
-}
-
-func TestNewKeysReachTheHub(t *testing.T) {
-	g := NewWithT(t)
-	w := ready(g)
-	w.issuers = issuer.State{Issuers: []config.Issuer{{URL: "https://kubernetes.default.svc", Keys: json.RawMessage(`{"keys":[{"kid":"2"}]}`)}}}
-	w.reconcile()
-	g.Expect(w.writes).To(ContainElement("apply ConfigMap shop-hub"))
-	g.Expect(w.writes).NotTo(ContainElement("apply Deployment shop-hub"))
-	g.Expect(w.condition("ConfigLoaded")).To(Equal("False/Reloading"))
-	w.hubReloads()
-	w.reconcile()
-	g.Expect(w.condition("Ready")).To(Equal("True/Ready"))
+	w.get("shop-hub", d)
+	g.Expect(d.Spec.Template.Spec.Containers[0].Image).To(Equal("runnel:0.1.0"))
 }
 
 func TestAChildThatTheAPIServerRefusesIsNamed(t *testing.T) {
@@ -300,23 +247,31 @@ func TestAChildThatTheAPIServerRefusesIsNamed(t *testing.T) {
 	g.Expect(w.condition("Accepted")).To(Equal("True/Accepted"))
 }
 
-func TestPodsOfOthersAreNotCounted(t *testing.T) {
+func TestAHubMayTakeUpItsConfigurationWhenTheTemplateIsRefused(t *testing.T) {
 	g := NewWithT(t)
 	w := ready(g)
-	now := metav1.Now()
-	for _, pod := range []*corev1.Pod{
-		{ObjectMeta: metav1.ObjectMeta{Name: "evicted"}, Status: corev1.PodStatus{Phase: corev1.PodFailed}},
-		{ObjectMeta: metav1.ObjectMeta{Name: "draining", DeletionTimestamp: &now, Finalizers: []string{"example.com/x"}}},
-	} {
+	w.fails["Deployment"] = apierrors.NewInvalid(schema.GroupKind{Group: "apps", Kind: "Deployment"}, "shop-hub", nil)
+	w.change(func(s *v1alpha1.EventStreamSpec) {
+		s.Heartbeat.Interval, s.Template = "20s", &v1alpha1.HubTemplate{NodeSelector: map[string]string{"bad key!": ""}}
+	})
+	w.reconcile()
+	w.hubReloads()
+	w.reconcile()
+	g.Expect(w.condition("Accepted")).To(Equal("False/Invalid"))
+	g.Expect(w.condition("ConfigLoaded")).To(Equal("True/ConfigLoaded"))
+}
+
+func TestPodsThatEndedOrDrainAreNotCounted(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	evicted, draining := &corev1.Pod{}, &corev1.Pod{}
+	evicted.Name, evicted.Status.Phase = "evicted", corev1.PodFailed
+	draining.Name, draining.Finalizers = "draining", []string{"example.com/keep"}
+	for _, pod := range []*corev1.Pod{evicted, draining} {
 		pod.Namespace, pod.Labels = "team-a", render.Selector("shop")
-		if pod.DeletionTimestamp != nil {
-			pod.DeletionTimestamp = nil
-			g.Expect(w.Create(context.Background(), pod)).To(Succeed())
-			g.Expect(w.Delete(context.Background(), pod)).To(Succeed())
-			continue
-		}
-		g.Expect(w.Create(context.Background(), pod)).To(Succeed())
+		g.Expect(w.Create(t.Context(), pod)).To(Succeed())
 	}
+	g.Expect(w.Delete(t.Context(), draining)).To(Succeed())
 	w.reconcile()
 	g.Expect(w.stream().Status.Replicas).To(BeEquivalentTo(1))
 	g.Expect(w.writes).To(BeEmpty())
