@@ -11,6 +11,7 @@ import (
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -68,6 +69,11 @@ func Apply(ctx context.Context, config *rest.Config, documents io.Reader) error 
 	}
 	for _, o := range objects {
 		o.SetManagedFields(nil)
+		if namespaced, err := c.IsObjectNamespaced(o); err != nil {
+			return fmt.Errorf("apply %s: %w", describe(o), err)
+		} else if namespaced && o.GetNamespace() == "" {
+			o.SetNamespace(metav1.NamespaceDefault) // as kubectl does
+		}
 		if err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), fieldOwner, client.ForceOwnership); err != nil {
 			return fmt.Errorf("apply %s: %w", describe(o), err)
 		}
