@@ -259,6 +259,7 @@ func TestAHubMayTakeUpItsConfigurationWhenTheTemplateIsRefused(t *testing.T) {
 	w.reconcile()
 	g.Expect(w.condition("Accepted")).To(Equal("False/Invalid"))
 	g.Expect(w.condition("ConfigLoaded")).To(Equal("True/ConfigLoaded"))
+	g.Expect(w.stream().Status.ConfigHash).To(Equal(w.hub.ConfigHash))
 }
 
 func TestPodsThatEndedOrDrainAreNotCounted(t *testing.T) {
