@@ -2,6 +2,8 @@ package apiserver
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"k8s.io/apiextensions-apiserver/pkg/apihelpers"
@@ -120,15 +122,16 @@ func (c *catalogue) find(k schema.GroupKind) (served, bool) {
 	return r, ok
 }
 
+// all lists every resource, save events, which own nothing and are owned by nothing.
+func (c *catalogue) all() []served {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Collect(maps.Values(c.byKind)), func(r served) bool { return r.resource.Resource == "events" })
+}
+
 // namespaced lists the resources that live in namespaces.
 func (c *catalogue) namespaced() []served {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var out []served
-	for _, r := range c.byKind {
-		if r.namespaced {
-			out = append(out, r)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Collect(maps.Values(c.byKind)), func(r served) bool { return !r.namespaced })
 }

@@ -19,7 +19,7 @@ func (g *collector) process(ctx context.Context, uid types.UID) error {
 	case !ok:
 		return nil
 	case o.meta.DeletionTimestamp != nil && has(o.meta, metav1.FinalizerOrphanDependents):
-		return g.orphan(ctx, o, dependents)
+		return g.orphan(ctx, o)
 	case o.meta.DeletionTimestamp != nil && has(o.meta, metav1.FinalizerDeleteDependents):
 		return g.deleteForeground(ctx, o, dependents)
 	case o.meta.DeletionTimestamp != nil || len(o.meta.OwnerReferences) == 0:
@@ -28,14 +28,43 @@ func (g *collector) process(ctx context.Context, uid types.UID) error {
 	return g.collect(ctx, o, len(dependents) > 0)
 }
 
-// orphan takes the dependents of a deleted object its reference, and lets it go.
-func (g *collector) orphan(ctx context.Context, o object, dependents []object) error {
+// orphan takes the dependents of a deleted object their reference to it, and lets it go. It asks the server for them: one
+// that was made a moment ago, and that no watch has shown yet, would be deleted as soon as its owner is gone.
+func (g *collector) orphan(ctx context.Context, o object) error {
+	dependents, err := g.listDependents(ctx, o)
+	if err != nil {
+		return err
+	}
 	for _, d := range dependents {
 		if err := g.dropOwners(ctx, d, func(r metav1.OwnerReference) bool { return r.UID == o.meta.UID }); err != nil {
 			return err
 		}
 	}
 	return g.removeFinalizer(ctx, o, metav1.FinalizerOrphanDependents)
+}
+
+func (g *collector) listDependents(ctx context.Context, o object) ([]object, error) {
+	var out []object
+	for _, r := range g.catalogue.all() {
+		if !r.namespaced && o.namespaced {
+			continue // it cannot be owned by o
+		}
+		in := g.client.Resource(r.resource).Namespace(o.meta.Namespace)
+		list, err := in.List(ctx, metav1.ListOptions{})
+		if apierrors.IsNotFound(err) {
+			continue // its definition went meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			m := &list.Items[i]
+			if slices.ContainsFunc(m.OwnerReferences, func(ref metav1.OwnerReference) bool { return ref.UID == o.meta.UID }) {
+				out = append(out, object{r, m})
+			}
+		}
+	}
+	return out, nil
 }
 
 // deleteForeground lets a deleted object go once no dependent blocks it, and else sees to its dependents.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -71,7 +72,9 @@ func (a *allocator) begin(v, old *corev1.Service) (genericregistry.FinishFunc, e
 			return nil, err
 		}
 	}
-	v.Spec.ClusterIPs = []string{v.Spec.ClusterIP}
+	if len(v.Spec.ClusterIPs) == 0 || slices.Equal(v.Spec.ClusterIPs, old.Spec.ClusterIPs) {
+		v.Spec.ClusterIPs = []string{v.Spec.ClusterIP} // else validation compares them
+	}
 	v.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol}
 	orDefault(&v.Spec.IPFamilyPolicy, corev1.IPFamilyPolicySingleStack)
 	return a.finish(taken, ""), nil

@@ -47,6 +47,9 @@ func validateService(s *corev1.Service) field.ErrorList {
 	if s.Spec.ClusterIP != "" && !headless && net.ParseIP(s.Spec.ClusterIP) == nil {
 		errs = append(errs, field.Invalid(at.Child("clusterIP"), s.Spec.ClusterIP, "must be an IP address, None, or left out"))
 	}
+	if s.Spec.ClusterIP != "" && (len(s.Spec.ClusterIPs) != 1 || s.Spec.ClusterIPs[0] != s.Spec.ClusterIP) {
+		errs = append(errs, field.Invalid(at.Child("clusterIPs"), s.Spec.ClusterIPs, "must be the same as clusterIP: one address, or None"))
+	}
 	if c := s.Spec.SessionAffinityConfig; c != nil && c.ClientIP != nil && c.ClientIP.TimeoutSeconds != nil {
 		const day = 86400
 		if v := *c.ClientIP.TimeoutSeconds; v < 1 || v > day {
