@@ -35,7 +35,9 @@ func (r *Reconciler) observe(ctx context.Context, v *view) (time.Duration, error
 		return 0, nil // pods with the stream's label are then somebody else's
 	}
 	list := &corev1.PodList{}
-	if err := r.Client.List(ctx, list, client.InNamespace(v.stream.Namespace), client.MatchingFields{hubIndex: v.stream.Name}); err != nil {
+	err := r.Client.List(ctx, list, client.InNamespace(v.stream.Namespace), client.MatchingFields{hubIndex: v.stream.Name},
+		client.DisableReadYourWritesConsistency) // the operator writes nothing of a pod that it reads
+	if err != nil {
 		return 0, fmt.Errorf("hub's pods: %w", err)
 	}
 	pods := make([]*corev1.Pod, 0, len(list.Items))

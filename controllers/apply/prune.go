@@ -55,10 +55,13 @@ func (a *Applier) prune(ctx context.Context, owner *v1alpha1.EventStream, wanted
 		keep[child.Kind.Kind+"/"+child.Name] = true
 	}
 	for _, list := range lists() {
-		if err := a.Client.List(ctx, list, client.InNamespace(owner.Namespace), client.MatchingFields{ownerIndex: string(owner.UID)}); err != nil {
+		err := a.Client.List(ctx, list, client.InNamespace(owner.Namespace), client.MatchingFields{ownerIndex: string(owner.UID)},
+			// What was just written is wanted, and what was just deleted is not there to be deleted again: nothing to wait for.
+			client.DisableReadYourWritesConsistency)
+		if err != nil {
 			return fmt.Errorf("children that are there: %w", err)
 		}
-		err := meta.EachListItem(list, func(item runtime.Object) error {
+		err = meta.EachListItem(list, func(item runtime.Object) error {
 			object := item.(client.Object)
 			kind, err := apiutil.GVKForObject(object, a.Client.Scheme())
 			if err != nil || keep[kind.Kind+"/"+object.GetName()] || object.GetDeletionTimestamp() != nil {
