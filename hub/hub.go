@@ -64,6 +64,10 @@ func New(o Options) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
+	rules, err := rulesOf(o.Config)
+	if err != nil {
+		return nil, err
+	}
 	h := &Hub{logger: o.Logger, stall: o.StallTimeout}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
@@ -72,10 +76,6 @@ func New(o Options) (*Hub, error) {
 		h.stall = DefaultStallTimeout
 	}
 	if err := h.listen(o); err != nil {
-		return nil, err
-	}
-	rules, err := rulesOf(o.Config)
-	if err != nil {
 		return nil, err
 	}
 	h.state.Store(s)

@@ -85,7 +85,7 @@ func (h *Hub) publishEvent(w http.ResponseWriter, who auth.Publisher, e *event.E
 	}
 	receipt, err := h.log.Append(e)
 	if errors.Is(err, eventlog.ErrUndeclared) {
-		return refuse(http.StatusNotFound, "topic_not_declared", "%v: the stream has no such topic in spec.topics", err)
+		return undeclared(err)
 	}
 	if err != nil {
 		return refuse(http.StatusServiceUnavailable, "not_stored", "%v: nothing is stored, try again", err).later(retryNotReady)

@@ -56,34 +56,41 @@ func singleTopic(path string) (topic string, ok bool) {
 
 // stream answers 200 and serves the reader until either side ends it.
 func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
-	sub, opening, err := h.log.Subscribe(q.selectors, q.start)
-	if err != nil {
-		return refuse(http.StatusNotFound, "topic_not_declared", "%v: the stream has no such topic in spec.topics", err)
+	if err := h.log.Declared(q.selectors); err != nil {
+		return undeclared(err)
 	}
-	defer sub.Close()
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream; charset=utf-8")
 	header.Set("Cache-Control", "no-store, no-transform")
 	header.Set("X-Accel-Buffering", "no")
-	header.Set("Runnel-Resume", string(opening.Resume))
-	header.Set("Runnel-Cursor", opening.Cursor.String())
 	if r.ProtoMajor == 1 {
 		header.Set("Connection", "close")
-	}
-	w.WriteHeader(http.StatusOK)
-	if r.Method == http.MethodHead {
-		return nil
 	}
 	sink := newSink(w, h.stall)
 	defer sink.finish()
 	if !h.admit() {
-		_ = h.pool.Refuse(sink, q.selectors) // the client may be gone
+		_ = h.pool.Refuse(sink) // the client may be gone
 		return nil
 	}
 	defer h.taken.Add(-1)
+	sub, opening, err := h.log.Subscribe(q.selectors, q.start)
+	if err != nil {
+		return undeclared(err) // since a moment ago
+	}
+	defer sub.Close()
+	header.Set("Runnel-Resume", string(opening.Resume))
+	header.Set("Runnel-Cursor", opening.Cursor.String())
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
 	reason := h.pool.Serve(r.Context(), sink, sub, opening, q.start.Cursor)
 	h.logger.Debug("reader left", "reason", reason, "topics", q.topics())
 	return nil
+}
+
+func undeclared(err error) *problem {
+	return refuse(http.StatusNotFound, "topic_not_declared", "%v: the stream has no such topic in spec.topics", err)
 }
 
 // admit counts a connection, if it may come in now.

@@ -241,14 +241,40 @@ func TestDrainIsSpreadOverTheWindow(t *testing.T) {
 	}
 }
 
-func TestRefuse(t *testing.T) {
+func TestRefusalLeavesTheCursorAlone(t *testing.T) {
 	h := newHub(t, 2, calm)
 	r := newRecorder()
-	if err := h.pool.Refuse(r, sels(t, "a")); err != nil {
+	if err := h.pool.Refuse(r); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.String(); !strings.Contains(got, "runnel-open") || !strings.Contains(got, `"reason":"overloaded","reconnect":true`) {
+	if got := r.String(); strings.Contains(got, "id:") || !strings.Contains(got, `"reason":"overloaded","reconnect":true`) {
 		t.Errorf("%q", got)
+	}
+}
+
+// sluggish takes each write only after the hub has published more than the log retains.
+type sluggish struct {
+	*recorder
+	hub *hub
+}
+
+func (s *sluggish) Write(b []byte) error {
+	for i := range 60 {
+		s.hub.publish("a", fmt.Sprint(i, strings.Repeat("x", 4<<10)))
+	}
+	return s.recorder.Write(b)
+}
+
+func TestReaderThatNeverCatchesUpIsClosed(t *testing.T) {
+	h := newHub(t, 50, calm) // three writes of batchBytes
+	r := &sluggish{newRecorder(), h}
+	h.read(r, "", "a")
+	h.wg.Wait()
+	if got := r.String(); strings.Count(got, `"reason":"overflow"`) < maxOverflows || !strings.Contains(got, `"reason":"slow_consumer","reconnect":true`) {
+		t.Errorf("%d bytes, the end %q", len(got), got[max(0, len(got)-300):])
+	}
+	if !slices.Equal(h.seen.ended, []Reason{ReasonSlow}) {
+		t.Errorf("ended %v", h.seen.ended)
 	}
 }
 

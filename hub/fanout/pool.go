@@ -47,7 +47,7 @@ type Observer interface {
 
 // Pool is all readers of a hub.
 type Pool struct {
-	log      *eventlog.Memory
+	log      eventlog.Log
 	observer Observer
 	settings atomic.Pointer[Settings]
 	shards   []*shard
@@ -59,7 +59,7 @@ type Pool struct {
 }
 
 // New returns a pool that reads from a log, and starts its shards. It is stopped by Close.
-func New(log *eventlog.Memory, settings Settings, observer Observer) *Pool {
+func New(log eventlog.Log, settings Settings, observer Observer) *Pool {
 	ctx, stop := context.WithCancel(context.Background())
 	p := &Pool{log: log, observer: observer, stop: stop}
 	p.settings.Store(&settings)

@@ -37,12 +37,10 @@ func (p *Pool) Serve(ctx context.Context, sink Sink, sub *eventlog.Subscription,
 	return reason
 }
 
-// Refuse sends a reader an opening and an end at once, so that it comes back later.
-func (p *Pool) Refuse(sink Sink, selectors []event.Selector) error {
-	head := p.log.Head()
-	text := p.open(nil, selectors, eventlog.Opening{Resume: eventlog.ResumeLive, Cursor: head})
+// Refuse tells a reader to come back later. It sends no opening: that would move the reader's cursor over what it missed.
+func (p *Pool) Refuse(sink Sink) error {
 	p.observer.Ended(ReasonOverloaded)
-	return sink.Write(p.close(text, ReasonOverloaded))
+	return sink.Write(p.close(nil, ReasonOverloaded))
 }
 
 // writer is the goroutine of a reader.
@@ -121,7 +119,7 @@ func (w *writer) step(first []byte) (more bool, err error) {
 }
 
 func (w *writer) overflow(text []byte, batch eventlog.Batch) []byte {
-	at := event.ID{Epoch: w.pool.log.Epoch(), Seq: batch.Cursor}
+	at := event.ID{Epoch: w.pool.log.Head().Epoch, Seq: batch.Cursor}
 	if len(batch.Entries) > 0 {
 		at.Seq = batch.Entries[0].Seq - 1
 	}

@@ -16,7 +16,7 @@ const newsLimit = 1024
 
 // shard is one loop with its readers.
 type shard struct {
-	log  *eventlog.Memory
+	log  eventlog.Log
 	news chan struct{}
 
 	mu      sync.Mutex
@@ -25,7 +25,7 @@ type shard struct {
 	wheel   wheel
 }
 
-func newShard(log *eventlog.Memory) *shard {
+func newShard(log eventlog.Log) *shard {
 	return &shard{
 		log:     log,
 		news:    make(chan struct{}, 1),
