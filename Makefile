@@ -35,6 +35,8 @@ generate: $(BIN)/controller-gen ## Make deepcopy, apply configurations, CRDs, RB
 	rm -rf api/v1alpha1/applyconfiguration
 	$(BIN)/controller-gen object crd applyconfiguration paths=./api/v1alpha1 output:crd:dir=config/crd/bases
 	$(BIN)/controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
+	cp config/crd/bases/runnel.dev_eventstreams.yaml charts/runnel/files/eventstreams.yaml
+	cp config/rbac/role.yaml charts/runnel/files/role.yaml
 
 .PHONY: build
 build: ## Build hub, operator and runnel into bin/.
