@@ -29,7 +29,7 @@ const (
 	configVolume = "config"
 	configDir    = "/etc/runnel"
 
-	// nonRoot is the user "nonroot" of distroless images, which the hub's image is built on.
+	// nonRoot is the image's user, as the Dockerfile says.
 	nonRoot = 65532
 
 	// drainMargin is what a hub may take after its longest drain to end what is in flight.
