@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"sync"
 
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/storage/wal"
@@ -56,8 +57,5 @@ func socketURL(dir, name string) url.URL {
 	return url.URL{Scheme: "unix", Path: filepath.Join(dir, name)}
 }
 
-func setWALSegmentSize() {
-	if wal.SegmentSizeBytes != walSegmentBytes {
-		wal.SegmentSizeBytes = walSegmentBytes // etcd has no other way to set it
-	}
-}
+// setWALSegmentSize sets it for the process, since etcd has no other way.
+var setWALSegmentSize = sync.OnceFunc(func() { wal.SegmentSizeBytes = walSegmentBytes })

@@ -50,6 +50,7 @@ type Server struct {
 	// Kubeconfig is the path of a kubeconfig of the same rights.
 	Kubeconfig string
 
+	log       logr.Logger
 	gate      *gate
 	etcd      *embed.Etcd
 	tokens    *tokens
@@ -71,7 +72,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.ServiceNetwork == 0 {
 		o.ServiceNetwork = defaultServiceNetwork
 	}
-	s := &Server{served: make(chan error, 1)}
+	s := &Server{log: o.Logger, served: make(chan error, 1)}
 	if err := s.start(ctx, o); err != nil {
 		s.Stop()
 		return nil, fmt.Errorf("start the API server: %w", err)
@@ -169,7 +170,9 @@ func (s *Server) stopOnce() {
 	}
 	if s.stop != nil {
 		s.stop()
-		<-s.served
+		if err := <-s.served; err != nil {
+			s.log.Error(err, "The API server ended with an error")
+		}
 	}
 	if s.gate != nil {
 		_ = s.gate.Close() // closed already if the server ran
