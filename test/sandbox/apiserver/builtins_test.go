@@ -5,6 +5,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -160,6 +161,20 @@ var _ = Describe("Built-in kinds", func() {
 		d.Spec.ClusterIP, d.Spec.ClusterIPs = "127.96.200.9", nil
 		_, err = typed.CoreV1().Services(ns).Update(ctx, d, metav1.UpdateOptions{})
 		Expect(err).To(MatchError(ContainSubstring("may not change once set")))
+	})
+
+	It("take a Lease only by its version, so that two holders cannot both renew it", func(ctx SpecContext) {
+		leases := typed.CoordinationV1().Leases(ns)
+		l, err := leases.Create(ctx, &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: "lock"}}, metav1.CreateOptions{})
+		Expect(err).NotTo(HaveOccurred())
+		l.Spec.HolderIdentity = new("one")
+		_, err = leases.Update(ctx, l, metav1.UpdateOptions{})
+		Expect(err).NotTo(HaveOccurred())
+		_, err = leases.Update(ctx, l, metav1.UpdateOptions{})
+		Expect(apierrors.IsConflict(err)).To(BeTrue(), "%v", err)
+		l.ResourceVersion = ""
+		_, err = leases.Update(ctx, l, metav1.UpdateOptions{})
+		Expect(err).To(MatchError(ContainSubstring("metadata.resourceVersion")))
 	})
 
 	It("serve one set of events in both groups", func(ctx SpecContext) {

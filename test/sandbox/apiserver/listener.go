@@ -7,7 +7,11 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"time"
 )
+
+// acceptRetry is the first pause of net/http's server after a failed Accept.
+const acceptRetry = 5 * time.Millisecond
 
 // gate is the server's listener. It joins two: a TCP listener for clients, which can be closed and opened again to play an
 // API server that is gone, and a unix socket for the server's own clients, which a pause must not disturb: after a
@@ -50,8 +54,16 @@ func openGate(address, socketDir string) (*gate, error) {
 func (g *gate) accept(l net.Listener, tracked bool) {
 	for {
 		c, err := l.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil { // most likely the process has no file descriptor left just now
+			select {
+			case <-time.After(acceptRetry):
+				continue
+			case <-g.closed:
+				return
+			}
 		}
 		if tracked {
 			c = g.track(c, l)

@@ -22,6 +22,8 @@ type rules struct {
 	keptPaths         []fieldpath.Path
 	// createOnUpdate lets PUT create an object.
 	createOnUpdate bool
+	// versioned refuses an update that does not say which version it changes.
+	versioned bool
 }
 
 // subdomainName and labelName are the two forms of most names.

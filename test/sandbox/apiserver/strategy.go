@@ -23,10 +23,11 @@ type strategy struct {
 	schema *schemaValidator
 }
 
-func (s strategy) NamespaceScoped() bool                         { return !s.kind.cluster }
-func (s strategy) AllowCreateOnUpdate(context.Context) bool      { return s.kind.rules.createOnUpdate }
-func (s strategy) AllowUnconditionalUpdate(context.Context) bool { return true }
-func (s strategy) Canonicalize(runtime.Object)                   {}
+func (s strategy) NamespaceScoped() bool                    { return !s.kind.cluster }
+func (s strategy) AllowCreateOnUpdate(context.Context) bool { return s.kind.rules.createOnUpdate }
+func (s strategy) Canonicalize(runtime.Object)              {}
+
+func (s strategy) AllowUnconditionalUpdate(context.Context) bool { return !s.kind.rules.versioned }
 
 func (s strategy) WarningsOnCreate(context.Context, runtime.Object) []string { return nil }
 func (s strategy) WarningsOnUpdate(context.Context, runtime.Object, runtime.Object) []string {

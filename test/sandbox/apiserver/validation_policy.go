@@ -18,6 +18,7 @@ func leaseRules() rules {
 	return rules{
 		name:           subdomainName,
 		createOnUpdate: true,
+		versioned:      true,
 		check: checked(func(l *coordinationv1.Lease) field.ErrorList {
 			var errs field.ErrorList
 			at := field.NewPath("spec")
@@ -34,7 +35,8 @@ func leaseRules() rules {
 
 func budgetRules() rules {
 	return rules{
-		name: subdomainName,
+		name:      subdomainName,
+		versioned: true,
 		check: checked(func(b *policyv1.PodDisruptionBudget) field.ErrorList {
 			at := field.NewPath("spec")
 			var errs field.ErrorList
