@@ -10,7 +10,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/runnel-dev/runnel/test/sandbox"
@@ -57,6 +59,29 @@ var _ = Describe("A sandbox", func() {
 		}
 		Eventually(func() (string, error) { return kubectl("logs", "deployment/sleeper") }).Should(Equal("sleeps\n"))
 		Expect(kubectl("get", "things.example.com", "first", "-o", "jsonpath={.spec.size}")).To(Equal("1"))
+	})
+
+	It("makes pods ready without processes when told to", func(ctx SpecContext) {
+		fake, err := sandbox.Start(ctx, sandbox.Options{FakeReady: true})
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(fake.Stop)
+		Expect(fake.Install(ctx, "testdata/install")).To(Succeed())
+		deployments := kubernetes.NewForConfigOrDie(fake.Config).AppsV1().Deployments("installed")
+		_, err = deployments.Patch(ctx, "sleeper", types.MergePatchType, []byte(`{"spec":{"replicas":40}}`), metav1.PatchOptions{})
+		Expect(err).NotTo(HaveOccurred())
+		available := func(g Gomega) int32 {
+			d, err := deployments.Get(ctx, "sleeper", metav1.GetOptions{})
+			g.Expect(err).NotTo(HaveOccurred())
+			return d.Status.AvailableReplicas
+		}
+		Eventually(available).Should(BeEquivalentTo(40))
+		Expect(deployments.Delete(ctx, "sleeper", metav1.DeleteOptions{})).To(Succeed())
+		pods := kubernetes.NewForConfigOrDie(fake.Config).CoreV1().Pods("installed")
+		Eventually(func(g Gomega) []corev1.Pod {
+			list, err := pods.List(ctx, metav1.ListOptions{})
+			g.Expect(err).NotTo(HaveOccurred())
+			return list.Items
+		}).Should(BeEmpty())
 	})
 
 	It("names the object that it cannot apply", func(ctx SpecContext) {

@@ -127,7 +127,7 @@ var _ = Describe("A Service", func() {
 		create(ctx, deployment(ns, 1, nil))
 		Eventually(ask(url, "/name")).ShouldNot(BeEmpty())
 		_, body := stream(ctx, url)
-		Expect(here.CutConnections(ns, "web")).To(Equal(1))
+		Expect(here.CutConnections(ns, "web")).To(BeNumerically(">=", 1)) // that of the question before may not be closed yet
 		_, err := body.Read(make([]byte, 1))
 		Expect(err).To(MatchError(syscall.ECONNRESET))
 		Expect(ask(url, "/name")()).NotTo(BeEmpty())

@@ -128,7 +128,7 @@ func namespace(ctx context.Context) string {
 
 func podSpec() corev1.PodSpec {
 	return corev1.PodSpec{
-		TerminationGracePeriodSeconds: new(int64(5)), ServiceAccountName: "default",
+		TerminationGracePeriodSeconds: new(int64(5)),
 		Containers: []corev1.Container{{
 			Name: "main", Image: image, Ports: []corev1.ContainerPort{{Name: "web", ContainerPort: 8080}},
 			ReadinessProbe: &corev1.Probe{
