@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -12,10 +11,10 @@ import (
 const batch = 5
 
 // demo does the whole of the product's main job, and fails as soon as one step does.
-func demo(ctx context.Context, s *setup, out io.Writer) (err error) {
+func demo(ctx context.Context, s *setup, tell say) (err error) {
 	began := time.Now()
 	step := func(what string, args ...any) {
-		fmt.Fprintf(out, "%5.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(what, args...))
+		tell("%5.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(what, args...))
 	}
 	c, err := s.cluster(ctx)
 	if err != nil {
@@ -40,7 +39,7 @@ func demo(ctx context.Context, s *setup, out io.Writer) (err error) {
 	if err := c.exchange(ctx, at, step); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nAll of it happened. `make sandbox` keeps it up, for commands such as\n\n%s", tries(at))
+	tell("\nAll of it happened. `make sandbox` keeps it up, for commands such as\n\n%s", tries(at))
 	return nil
 }
 

@@ -47,14 +47,14 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	log.SetLogger(logr.Discard()) // the client library complains otherwise
 	if len(args) > 0 && args[0] == publishCommand {
-		return publish(ctx, args[1:], stdout)
+		return publish(ctx, args[1:], printer(stdout))
 	}
-	commands := map[string]func(context.Context, *setup, io.Writer) error{"up": up, "demo": demo}
+	commands := map[string]func(context.Context, *setup, say) error{"up": up, "demo": demo}
 	s := &setup{}
 	f := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Usage = func() {
-		fmt.Fprint(stderr, usage)
+		printer(stderr)("%s", usage)
 		f.PrintDefaults()
 	}
 	f.StringVar(&s.bin, "bin", "../bin", "`directory` with the programs hub and operator (make build)")
@@ -78,7 +78,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if f.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: only flags follow %s", f.Arg(0), args[0])
 	}
-	return command(ctx, s, stdout)
+	return command(ctx, s, printer(stdout))
+}
+
+// say prints like fmt.Printf. That nobody reads it any more is no error.
+type say func(format string, args ...any)
+
+func printer(w io.Writer) say {
+	return func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 }
 
 // setup is what the flags say.

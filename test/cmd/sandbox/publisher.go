@@ -71,7 +71,7 @@ func (c *cluster) lastLine(ctx context.Context, pod string) string {
 }
 
 // publish is the pod's side: it POSTs each number as an event, and prints what the hub answers.
-func publish(ctx context.Context, args []string, out io.Writer) error {
+func publish(ctx context.Context, args []string, tell say) error {
 	f := flag.NewFlagSet(publishCommand, flag.ContinueOnError)
 	url := f.String("url", "", "topic's `URL`")
 	tokenFile := f.String("token-file", "", "`file` with the token")
@@ -89,7 +89,7 @@ func publish(ctx context.Context, args []string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(out, answer)
+		tell("%s\n", answer)
 	}
 	return nil
 }

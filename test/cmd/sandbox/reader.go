@@ -21,7 +21,8 @@ type reader struct {
 	url    string
 	last   string // id
 	events chan event
-	ended  chan error
+	over   chan struct{} // closed when the connection has ended
+	why    error         // of the end; read after over
 	cancel context.CancelFunc
 }
 
@@ -44,11 +45,12 @@ func (r *reader) connect(ctx context.Context) (resume string, err error) {
 		_ = answer.Body.Close()
 		return "", fmt.Errorf("GET %s: %s", r.url, answer.Status)
 	}
-	r.events, r.ended = make(chan event), make(chan error, 1)
-	go func() {
+	r.events, r.over = make(chan event), make(chan struct{})
+	go func(events chan<- event, over chan<- struct{}) {
+		defer close(over)
 		defer func() { _ = answer.Body.Close() }()
-		r.ended <- read(ctx, bufio.NewScanner(answer.Body), r.events)
-	}()
+		r.why = read(ctx, bufio.NewScanner(answer.Body), events)
+	}(r.events, r.over)
 	open, err := r.next(ctx)
 	if err != nil {
 		return "", err
@@ -63,7 +65,7 @@ func (r *reader) connect(ctx context.Context) (resume string, err error) {
 // close ends the connection and waits for its goroutine.
 func (r *reader) close() {
 	r.cancel()
-	<-r.ended
+	<-r.over
 }
 
 // next returns the next event and keeps its id.
@@ -76,9 +78,8 @@ func (r *reader) next(ctx context.Context) (event, error) {
 			r.last = e.id
 		}
 		return e, nil
-	case err := <-r.ended:
-		r.ended <- err // for close
-		return event{}, fmt.Errorf("the stream ended: %w", err)
+	case <-r.over:
+		return event{}, fmt.Errorf("the stream ended: %w", r.why)
 	case <-t.C:
 		return event{}, fmt.Errorf("no event within %s", eventTimeout)
 	case <-ctx.Done():

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 )
 
 // up keeps a cluster with the operator and the sample stream until ctx is done.
-func up(ctx context.Context, s *setup, out io.Writer) (err error) {
+func up(ctx context.Context, s *setup, tell say) (err error) {
 	began := time.Now()
 	c, err := s.cluster(ctx)
 	if err != nil {
@@ -26,8 +25,8 @@ func up(ctx context.Context, s *setup, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "The sandbox is up after %s, with the stream %s/%s. Interrupt to end it.\n\n", time.Since(began).Round(100*time.Millisecond), namespace, name)
-	fmt.Fprintf(out, "export KUBECONFIG=%s\nsubscribe at %s\npublish at   %s\n\nTo try, each in a shell with that KUBECONFIG:\n\n%s", c.Kubeconfig, at.subscribe, at.publish, tries(at))
+	tell("The sandbox is up after %s, with the stream %s/%s. Interrupt to end it.\n\n", time.Since(began).Round(100*time.Millisecond), namespace, name)
+	tell("export KUBECONFIG=%s\nsubscribe at %s\npublish at   %s\n\nTo try, each in a shell with that KUBECONFIG:\n\n%s", c.Kubeconfig, at.subscribe, at.publish, tries(at))
 	<-ctx.Done()
 	return nil
 }

@@ -121,6 +121,22 @@ var _ = Describe("A Service", func() {
 		Eventually(func() error { _, err := ask(url, "/name")(); return err }).Should(Satisfy(isRefused))
 	})
 
+	It("keeps its connections when it is deleted itself", func(ctx SpecContext) {
+		ns := namespace(ctx)
+		url := service(ctx, ns, nil)
+		create(ctx, deployment(ns, 1, func(d *appsv1.Deployment) {
+			d.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{env("DRAIN", "1s")}
+		}))
+		Eventually(ask(url, "/name")).ShouldNot(BeEmpty())
+		_, body := stream(ctx, url)
+		Expect(typed.CoreV1().Services(ns).Delete(ctx, "web", metav1.DeleteOptions{})).To(Succeed())
+		Eventually(func() error { _, err := ask(url, "/name")(); return err }).Should(Satisfy(isRefused))
+		patchDeployment(ctx, ns, `{"spec":{"replicas":0}}`)
+		_, err := body.Read(make([]byte, 1))
+		Expect(err).To(HaveOccurred())
+		Expect(err).NotTo(MatchError(syscall.ECONNRESET), "its pod has ended it")
+	})
+
 	It("has its connections cut by a reset, and serves new ones", func(ctx SpecContext) {
 		ns := namespace(ctx)
 		url := service(ctx, ns, nil)

@@ -53,6 +53,15 @@ func (p *port) serve(backends []string) error {
 	return nil
 }
 
+// retire ends listening and leaves connections alone. It says whether there is none, so that the port can be forgotten; else
+// somebody must close it in the end.
+func (p *port) retire() bool {
+	_ = p.serve(nil) // closes, so it does not fail
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.pairs) == 0
+}
+
 // close ends listening and cuts every connection.
 func (p *port) close() {
 	_ = p.serve(nil) // closes, so it does not fail

@@ -3,7 +3,7 @@
 //
 // As with kube-proxy, only ready endpoints get new connections; when there is none, those that terminate but still
 // serve get them; and when there is none of these either, connecting is refused. A connection that was made stays with
-// its pod until one of the two closes it.
+// its pod until one of the two closes it, also when the Service or its port is gone.
 package proxy
 
 import (
@@ -208,8 +208,7 @@ func (p *Proxy) sync(_ context.Context, key string) (time.Duration, error) {
 		}
 	}
 	for k, port := range p.ports {
-		if k.service == key && !wanted[k] {
-			port.close()
+		if k.service == key && !wanted[k] && port.retire() {
 			delete(p.ports, k)
 		}
 	}

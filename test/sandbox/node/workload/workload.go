@@ -46,11 +46,11 @@ type Controllers struct {
 func New(o Options) (*Controllers, error) {
 	r, err := newReplicaSets(o)
 	if err != nil {
-		return nil, fmt.Errorf("ReplicaSet controller: %w", err)
+		return nil, fmt.Errorf("controller of ReplicaSets: %w", err)
 	}
 	d, err := newDeployments(o)
 	if err != nil {
-		return nil, fmt.Errorf("Deployment controller: %w", err)
+		return nil, fmt.Errorf("controller of Deployments: %w", err)
 	}
 	return &Controllers{deployments: d, replicaSets: r}, nil
 }
