@@ -100,7 +100,7 @@ func post(ctx context.Context, url, token, body string) (string, error) {
 		return "", err
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := do(r)
 	if err != nil {
 		return "", err
 	}

@@ -2,12 +2,17 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // eventTimeout bounds the wait for one event.
@@ -37,7 +42,7 @@ func (r *reader) connect(ctx context.Context) (resume string, err error) {
 	if r.last != "" {
 		request.Header.Set("Last-Event-ID", r.last)
 	}
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := do(request)
 	if err != nil {
 		return "", err
 	}
@@ -60,6 +65,16 @@ func (r *reader) connect(ctx context.Context) (resume string, err error) {
 		return "", fmt.Errorf("the stream began with %q %q instead of runnel-open", open.kind, open.data)
 	}
 	return said.Resume, nil
+}
+
+// do sends a request, again while the connection is refused: a Service's proxy follows its pods a moment
+// later, here as in a cluster.
+func do(r *http.Request) (answer *http.Response, err error) {
+	waitErr := wait.PollUntilContextTimeout(r.Context(), poll, eventTimeout, true, func(context.Context) (bool, error) {
+		answer, err = http.DefaultClient.Do(r)
+		return !errors.Is(err, syscall.ECONNREFUSED), nil
+	})
+	return answer, cmp.Or(err, waitErr)
 }
 
 // close ends the connection and waits for its goroutine.
