@@ -235,12 +235,23 @@ var _ = Describe("A pod", func() {
 		p := readyPod(ctx, ns, func(p *corev1.Pod) { p.Spec.Containers[0].Env = []corev1.EnvVar{env("DRAIN", "forever")} })
 		child, err := ask(p.Status.PodIP, "/child")()
 		Expect(err).NotTo(HaveOccurred())
-		Expect(filepath.Join("/proc", child)).To(BeADirectory())
+		Expect(processes()).To(ContainElement("/proc/" + child + "/exe"))
 		began := time.Now()
 		Expect(typed.CoreV1().Pods(ns).Delete(ctx, "p", metav1.DeleteOptions{GracePeriodSeconds: new(int64(1))})).To(Succeed())
 		Eventually(podGone(ctx, ns, "p")).Should(BeTrue())
 		Expect(time.Since(began)).To(BeNumerically(">=", time.Second))
-		Expect(processes()).NotTo(ContainElement(ContainSubstring("/" + child + "/")))
+		Expect(processes()).NotTo(ContainElement("/proc/" + child + "/exe"))
+	})
+
+	It("leaves no process of its own behind when it crashes", func(ctx SpecContext) {
+		ns := namespace(ctx)
+		p := readyPod(ctx, ns, nil)
+		child, err := ask(p.Status.PodIP, "/child")()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(processes()).To(ContainElement("/proc/" + child + "/exe"))
+		Expect(ask(p.Status.PodIP, "/crash")()).Error().To(HaveOccurred())
+		Eventually(processes).ShouldNot(ContainElement("/proc/" + child + "/exe"))
+		Eventually(getPod(ctx, ns, "p")).Should(HaveField("Status.ContainerStatuses", ContainElement(HaveField("RestartCount", BeEquivalentTo(1)))))
 	})
 
 	It("crashes when it is killed, and hangs while it is paused", func(ctx SpecContext) {
