@@ -21,8 +21,9 @@ const (
 	apiTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 	// apiTokenSeconds is an hour, and seven seconds by which kube-apiserver knows the volumes that it added.
 	apiTokenSeconds = 3607
-	// A new namespace gets its ServiceAccount a moment later; a pod that comes first waits this long, as on a real cluster.
-	accountPatience = time.Second
+	// A new namespace gets its ServiceAccount a moment later, and a pod that comes first waits for it. A real cluster gives up
+	// after a second or two; a test machine may be slower.
+	accountPatience = 5 * time.Second
 	accountPoll     = 20 * time.Millisecond
 )
 

@@ -69,23 +69,40 @@ func (g *collector) listDependents(ctx context.Context, o object) ([]object, err
 
 // deleteForeground lets a deleted object go once no dependent blocks it, and else sees to its dependents.
 func (g *collector) deleteForeground(ctx context.Context, o object, dependents []object) error {
-	blocked := false
 	for _, d := range dependents {
-		for _, r := range d.meta.OwnerReferences {
-			blocked = blocked || r.UID == o.meta.UID && r.BlockOwnerDeletion != nil && *r.BlockOwnerDeletion
-		}
 		if d.meta.DeletionTimestamp == nil {
 			g.work.queue.Add(d.meta.UID)
 		}
 	}
-	if blocked {
-		return nil
+	if slices.ContainsFunc(dependents, func(d object) bool { return blocks(d, o) }) {
+		return nil // its end brings the owner back
+	}
+	// Before the last word the server is asked, since a dependent may be too new for the watches; it is queued once seen.
+	dependents, err := g.listDependents(ctx, o)
+	if err != nil || slices.ContainsFunc(dependents, func(d object) bool { return blocks(d, o) }) {
+		return err
 	}
 	return g.removeFinalizer(ctx, o, metav1.FinalizerDeleteDependents)
 }
 
-// collect deletes an object that no owner keeps.
+// blocks says whether the owner's foreground deletion has to wait for the dependent.
+func blocks(dependent, owner object) bool {
+	return slices.ContainsFunc(dependent.meta.OwnerReferences, func(r metav1.OwnerReference) bool {
+		return r.UID == owner.meta.UID && r.BlockOwnerDeletion != nil && *r.BlockOwnerDeletion
+	})
+}
+
+// collect deletes an object that no owner keeps. It reads the object anew: the owners that a watch showed may have been taken
+// from it since.
 func (g *collector) collect(ctx context.Context, o object, hasDependents bool) error {
+	latest, err := g.client.Resource(o.resource).Namespace(o.meta.Namespace).Get(ctx, o.meta.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || err == nil && (latest.UID != o.meta.UID || latest.DeletionTimestamp != nil || len(latest.OwnerReferences) == 0) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	o.meta = latest
 	var keep, waiting int
 	lost := map[types.UID]bool{}
 	for _, r := range o.meta.OwnerReferences {
@@ -136,13 +153,13 @@ func (g *collector) owner(ctx context.Context, o object, ref metav1.OwnerReferen
 	return m, err
 }
 
-// delete deletes the very object that was seen.
+// delete deletes the very object that was read, and fails when it has changed since.
 func (g *collector) delete(ctx context.Context, o object, p metav1.DeletionPropagation) error {
 	err := g.client.Resource(o.resource).Namespace(o.meta.Namespace).Delete(ctx, o.meta.Name, metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: &o.meta.UID}, PropagationPolicy: &p,
+		Preconditions: &metav1.Preconditions{UID: &o.meta.UID, ResourceVersion: &o.meta.ResourceVersion}, PropagationPolicy: &p,
 	})
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil // another object has its name, or none
+	if apierrors.IsNotFound(err) {
+		return nil
 	}
 	return err
 }

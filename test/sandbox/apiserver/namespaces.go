@@ -25,7 +25,7 @@ const (
 	rootCAKey      = "ca.crt"
 )
 
-// namespaceWorkers lets a namespace be made while another one waits for its pods to end.
+// namespaceWorkers is enough for a suite that makes and deletes one with every spec.
 const namespaceWorkers = 2
 
 // namespaces gives each namespace what Kubernetes puts into it, and empties the ones that are deleted.
@@ -34,7 +34,8 @@ type namespaces struct {
 	metadata  metadata.Interface
 	catalogue *catalogue
 	caBundle  string
-	work      *work[string]
+	// Two queues, so that a new namespace does not wait behind those that wait for their pods to end.
+	furnishing, emptying *work[string]
 
 	list      cache.SharedIndexInformer // of the shared factory, which runs it
 	accounts  cache.SharedIndexInformer
@@ -53,7 +54,7 @@ func newNamespaces(client kubernetes.Interface, m metadata.Interface, c *catalog
 		accounts:  coreinformers.NewFilteredServiceAccountInformer(client, metav1.NamespaceAll, 0, cache.Indexers{}, only(defaultAccount)),
 		authority: coreinformers.NewFilteredConfigMapInformer(client, metav1.NamespaceAll, 0, cache.Indexers{}, only(rootCAName)),
 	}
-	n.work = newWork(n.process)
+	n.furnishing, n.emptying = newWork(n.furnish), newWork(n.empty)
 	queue := func(o any) {
 		if t, ok := o.(cache.DeletedFinalStateUnknown); ok {
 			o = t.Obj
@@ -62,10 +63,13 @@ func newNamespaces(client kubernetes.Interface, m metadata.Interface, c *catalog
 		if err != nil {
 			return
 		}
-		if m.GetNamespace() != "" {
-			n.work.queue.Add(m.GetNamespace())
-		} else {
-			n.work.queue.Add(m.GetName())
+		switch {
+		case m.GetNamespace() != "":
+			n.furnishing.queue.Add(m.GetNamespace())
+		case m.GetDeletionTimestamp() != nil:
+			n.emptying.queue.Add(m.GetName())
+		default:
+			n.furnishing.queue.Add(m.GetName())
 		}
 	}
 	changes := cache.ResourceEventHandlerFuncs{AddFunc: queue, UpdateFunc: func(_, o any) { queue(o) }}
@@ -81,22 +85,9 @@ func (n *namespaces) run(ctx context.Context) {
 	var watches sync.WaitGroup
 	watches.Go(func() { n.accounts.RunWithContext(ctx) })
 	watches.Go(func() { n.authority.RunWithContext(ctx) })
-	n.work.run(ctx, namespaceWorkers)
+	watches.Go(func() { n.emptying.run(ctx, namespaceWorkers) })
+	n.furnishing.run(ctx, namespaceWorkers)
 	watches.Wait()
-}
-
-func (n *namespaces) process(ctx context.Context, name string) error {
-	ns, err := n.client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if ns.DeletionTimestamp != nil {
-		return n.empty(ctx, ns)
-	}
-	return n.furnish(ctx, name)
 }
 
 // furnish makes the namespace's ServiceAccount and the ConfigMap by which its pods trust the API server.
@@ -109,7 +100,7 @@ func (n *namespaces) furnish(ctx context.Context, name string) error {
 	maps := n.client.CoreV1().ConfigMaps(name)
 	want := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Name: rootCAName, Annotations: map[string]string{
-			"kubernetes.io/description": "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.",
+			"kubernetes.io/description": "The certificates by which a client in the cluster verifies the API server.",
 		}},
 		Data: map[string]string{rootCAKey: n.caBundle},
 	}
@@ -135,9 +126,16 @@ func settled(err error) bool {
 // errNotEmpty makes the queue come back: what waits for a finalizer or for a node says nothing when it is gone.
 var errNotEmpty = errors.New("the namespace still holds objects")
 
-// empty deletes what a namespace holds, and lets it go when it holds nothing.
-func (n *namespaces) empty(ctx context.Context, ns *corev1.Namespace) error {
-	if !slices.Contains(ns.Spec.Finalizers, corev1.FinalizerKubernetes) {
+// empty deletes what a deleted namespace holds, and lets it go when it holds nothing.
+func (n *namespaces) empty(ctx context.Context, name string) error {
+	ns, err := n.client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if ns.DeletionTimestamp == nil || !slices.Contains(ns.Spec.Finalizers, corev1.FinalizerKubernetes) {
 		return nil
 	}
 	background := metav1.DeletePropagationBackground
@@ -164,7 +162,7 @@ func (n *namespaces) empty(ctx context.Context, ns *corev1.Namespace) error {
 	}
 	ns = ns.DeepCopy()
 	ns.Spec.Finalizers = slices.DeleteFunc(ns.Spec.Finalizers, func(f corev1.FinalizerName) bool { return f == corev1.FinalizerKubernetes })
-	_, err := n.client.CoreV1().Namespaces().Finalize(ctx, ns, metav1.UpdateOptions{})
+	_, err = n.client.CoreV1().Namespaces().Finalize(ctx, ns, metav1.UpdateOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
