@@ -165,11 +165,12 @@ var _ = Describe("A Deployment", func() {
 		}))
 		Eventually(getDeployment(ctx, ns)).Should(Satisfy(rolledOut))
 		patchDeployment(ctx, ns, `{"spec":{"template":{"spec":{"containers":[{"name":"main","env":[{"name":"UNREADY","value":"1"}]}]}}}}`)
-		Eventually(getDeployment(ctx, ns)).Should(WithTransform(progressing, Equal("False ProgressDeadlineExceeded")))
-		d := getDeployment(ctx, ns)(Default)
-		Expect(d.Status.AvailableReplicas).To(BeEquivalentTo(1))
-		Expect(d.Status.Replicas).To(BeEquivalentTo(2))
-		Expect(d.Status.UnavailableReplicas).To(BeEquivalentTo(1))
+		Eventually(getDeployment(ctx, ns)).Should(And(
+			WithTransform(progressing, Equal("False ProgressDeadlineExceeded")),
+			HaveField("Status.AvailableReplicas", BeEquivalentTo(1)),
+			HaveField("Status.Replicas", BeEquivalentTo(2)),
+			HaveField("Status.UnavailableReplicas", BeEquivalentTo(1)),
+		))
 	})
 
 	It("scales, and does not roll while it is paused", func(ctx SpecContext) {
