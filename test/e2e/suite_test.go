@@ -1,0 +1,88 @@
+// Package e2e_test holds Runnel against its promises as it was installed: the operator in its pod with its own rights, hubs in
+// restricted namespaces, clients through Services.
+package e2e_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/runnel-dev/runnel/api/v1alpha1"
+	"github.com/runnel-dev/runnel/test/platform"
+)
+
+const (
+	// patience is how long a state may take to come. Most take well under a second on two cores; a new hub takes two.
+	patience = 20 * time.Second
+	// glance is how often a state is looked at.
+	glance = 25 * time.Millisecond
+)
+
+// p is what all specs share.
+var p *platform.Platform
+
+// watched checks every status that is ever written.
+var watched *statusWatch
+
+func TestEndToEnd(t *testing.T) {
+	SetDefaultEventuallyTimeout(patience)
+	SetDefaultEventuallyPollingInterval(glance)
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "End to end")
+}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	logf.SetLogger(GinkgoLogr)
+	var err error
+	p, err = platform.Start(ctx, platform.Options{Bin: programs(ctx)})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() { Expect(p.Stop()).To(Succeed()) })
+	Expect(p.Install(ctx)).To(Succeed())
+	watched = watchStatuses()
+	DeferCleanup(watched.stop)
+	letMetricsBeRead(ctx)
+}, NodeTimeout(5*time.Minute))
+
+var _ = AfterEach(func(ctx SpecContext) {
+	watched.check()
+	streams := &v1alpha1.EventStreamList{}
+	Expect(p.Client.List(ctx, streams)).To(Succeed())
+	for i := range streams.Items {
+		Expect(brokenRules(&streams.Items[i])).To(BeEmpty())
+	}
+	if CurrentSpecReport().Failed() {
+		GinkgoWriter.Println(operatorLog(ctx))
+	}
+})
+
+// programs is the directory with the operator and the hub: that of RUNNEL_BIN, else bin/test, where what is missing is built.
+func programs(ctx context.Context) string {
+	if dir := os.Getenv("RUNNEL_BIN"); dir != "" {
+		return dir
+	}
+	dir := filepath.Join(platform.Root(), "bin", "test")
+	for _, program := range []string{"operator", "hub"} {
+		if _, err := os.Stat(filepath.Join(dir, program)); err == nil {
+			continue
+		}
+		build := exec.CommandContext(ctx, "go", "build", "-o", dir+"/", "./cmd/"+program)
+		build.Dir, build.Stdout, build.Stderr = platform.Root(), GinkgoWriter, GinkgoWriter
+		Expect(build.Run()).To(Succeed(), "build %s", program)
+	}
+	return dir
+}
+
+// get reads an object by its name.
+func get[T client.Object](ctx context.Context, key client.ObjectKey, o T) T {
+	GinkgoHelper()
+	Expect(p.Client.Get(ctx, key, o)).To(Succeed())
+	return o
+}
