@@ -147,6 +147,19 @@ func TestOpensThenDelivers(t *testing.T) {
 	}
 }
 
+func TestFirstEventsReachReadersHoweverLateTheLoopsBegin(t *testing.T) {
+	for i := range 300 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			h := newHub(t, 10, calm)
+			r := newRecorder()
+			h.read(r, "", "a")
+			r.until(t, "open", contains("runnel-open"))
+			h.publish("a", "first")
+			r.until(t, "event", contains("first"))
+		})
+	}
+}
+
 func TestGapCarriesTheCursor(t *testing.T) {
 	h := newHub(t, 1, calm)
 	h.publish("a", "1")

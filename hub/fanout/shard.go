@@ -18,6 +18,8 @@ const newsLimit = 1024
 type shard struct {
 	log  eventlog.Log
 	news chan struct{}
+	// position is the newest event whose readers were woken. It is the loop's own.
+	position uint64
 
 	mu      sync.Mutex
 	readers map[*reader]struct{}
@@ -27,27 +29,27 @@ type shard struct {
 
 func newShard(log eventlog.Log) *shard {
 	return &shard{
-		log:     log,
-		news:    make(chan struct{}, 1),
-		readers: map[*reader]struct{}{},
-		index:   newIndex(),
-		wheel:   newWheel(time.Now()),
+		log:      log,
+		news:     make(chan struct{}, 1),
+		position: log.Head().Seq, // and not when the loop begins: that may be after the first event
+		readers:  map[*reader]struct{}{},
+		index:    newIndex(),
+		wheel:    newWheel(time.Now()),
 	}
 }
 
 func (s *shard) run(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	position := s.log.Head().Seq
 	var entries []*eventlog.Entry
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.news:
-			before := position
-			entries, position = s.log.Since(before, newsLimit, entries[:0])
-			s.wake(entries, position-before > newsLimit)
+			before := s.position
+			entries, s.position = s.log.Since(before, newsLimit, entries[:0])
+			s.wake(entries, s.position-before > newsLimit)
 			clear(entries)
 		case now := <-ticker.C:
 			s.keepTime(now)
