@@ -147,16 +147,24 @@ func TestOpensThenDelivers(t *testing.T) {
 	}
 }
 
-func TestFirstEventsReachReadersHoweverLateTheLoopsBegin(t *testing.T) {
-	for i := range 300 {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			h := newHub(t, 10, calm)
-			r := newRecorder()
-			h.read(r, "", "a")
-			r.until(t, "open", contains("runnel-open"))
-			h.publish("a", "first")
-			r.until(t, "event", contains("first"))
-		})
+func TestEventsBeforeALoopBeginsWakeReaders(t *testing.T) {
+	h := newHub(t, 10, calm)
+	sub, _, err := h.log.Subscribe(sels(t, "a"), eventlog.Start{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newShard(h.log)
+	h.log.Notify(s.news)
+	r := h.pool.newReader(sub)
+	s.add(r)
+	h.publish("a", "first")
+	ctx, stop := context.WithCancel(context.Background())
+	h.wg.Go(func() { s.run(ctx) })
+	defer stop()
+	select {
+	case <-r.wake:
+	case <-time.After(20 * time.Second):
+		t.Error("the reader sleeps on")
 	}
 }
 

@@ -86,6 +86,12 @@ func run[T any](p *page, action chromedp.Action[T]) T {
 	return value
 }
 
+// leave lets the page stop reading.
+func (p *page) leave() {
+	GinkgoHelper()
+	run(p, chromedp.Evaluate[bool]("source.close(), true"))
+}
+
 // log is all that the page was told until now.
 func (p *page) log() []entry { return run(p, chromedp.Evaluate[[]entry]("log")) }
 

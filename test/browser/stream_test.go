@@ -109,9 +109,15 @@ func (s *stream) publish(ctx context.Context, topic, kind, data string) publishe
 // read lets a page of home read topics, and waits until it may miss nothing any more.
 func (s *stream) read(topics ...string) *page {
 	GinkgoHelper()
-	p := openPage(home, reads{url: s.url(topics...)})
+	p := s.openPage(topics...)
 	Eventually(p.resumes).Should(Equal([]string{"live"}))
 	return p
+}
+
+// openPage lets a page of home read topics.
+func (s *stream) openPage(topics ...string) *page {
+	GinkgoHelper()
+	return openPage(home, reads{url: s.url(topics...)})
 }
 
 // cut resets the connections of all readers.

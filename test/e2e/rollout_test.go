@@ -48,7 +48,7 @@ var _ = Describe("The hub", func() {
 		Expect(gap.Type).To(Equal("runnel-gap"))
 		Expect(gap.Data).To(And(ContainSubstring(`"reason":"reset"`), ContainSubstring(`"requested":"`+e.ID+`"`)))
 		Expect(gap.ID).NotTo(Equal(e.ID))
-		s.ready(ctx)
+		s.connect(ctx)
 		s.send(ctx, "after")
 		Expect(r.receives(ctx)).To(Equal("after"))
 
