@@ -44,7 +44,10 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	var err error
 	p, err = platform.Start(ctx, platform.Options{Bin: programs(ctx)})
 	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() { Expect(p.Stop()).To(Succeed()) })
+	DeferCleanup(func() {
+		Expect(p.Stop()).To(Succeed())
+		Expect(p.Kubeconfig).NotTo(BeAnExistingFile())
+	})
 	Expect(p.Install(ctx)).To(Succeed())
 	watched = watchStatuses()
 	DeferCleanup(watched.stop)
