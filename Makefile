@@ -37,6 +37,7 @@ generate: $(BIN)/controller-gen ## Make deepcopy, apply configurations, CRDs, RB
 	$(BIN)/controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
 	cp config/crd/bases/runnel.dev_eventstreams.yaml charts/runnel/files/eventstreams.yaml
 	cp config/rbac/role.yaml charts/runnel/files/role.yaml
+	test/sandbox/apiserver/openapi/generate.sh
 
 .PHONY: build
 build: ## Build hub, operator and runnel into bin/.

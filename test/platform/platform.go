@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -91,7 +92,7 @@ func (p *Platform) Install(ctx context.Context) error {
 	if err := p.Sandbox.Install(ctx, filepath.Join(Root(), "config", "default")); err != nil {
 		return err
 	}
-	return p.until(ctx, "the operator is not ready", func(ctx context.Context) (string, bool, error) {
+	return p.Until(ctx, "the operator is not ready", func(ctx context.Context) (string, bool, error) {
 		pods := &corev1.PodList{}
 		err := p.Client.List(ctx, pods, client.InNamespace("runnel-system"))
 		for _, pod := range pods.Items {
@@ -115,7 +116,7 @@ func ready(p *corev1.Pod) bool {
 // Ready waits until a stream's newest spec serves, and returns the stream.
 func (p *Platform) Ready(ctx context.Context, key types.NamespacedName) (*v1alpha1.EventStream, error) {
 	stream := &v1alpha1.EventStream{}
-	return stream, p.until(ctx, "EventStream "+key.String()+" is not ready", func(ctx context.Context) (string, bool, error) {
+	return stream, p.Until(ctx, "EventStream "+key.String()+" is not ready", func(ctx context.Context) (string, bool, error) {
 		if err := p.Client.Get(ctx, key, stream); err != nil {
 			return "", false, err
 		}
@@ -127,8 +128,8 @@ func (p *Platform) Ready(ctx context.Context, key types.NamespacedName) (*v1alph
 	})
 }
 
-// until looks at a state until it is as wanted. When ctx ends, the error holds the last state.
-func (p *Platform) until(ctx context.Context, what string, look func(context.Context) (state string, ok bool, err error)) error {
+// Until looks at a state until it is as wanted. When ctx ends, the error holds the last state.
+func (p *Platform) Until(ctx context.Context, what string, look func(context.Context) (state string, ok bool, err error)) error {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	last := ""
@@ -150,7 +151,7 @@ func (p *Platform) until(ctx context.Context, what string, look func(context.Con
 	}
 }
 
-// SubscribeURL is where a stream's readers connect from this machine, without a path.
+// SubscribeURL is where a stream's readers connect from this machine, without a path. It waits until a hub serves there.
 func (p *Platform) SubscribeURL(ctx context.Context, stream types.NamespacedName) (string, error) {
 	return p.serviceURL(ctx, stream.Namespace, render.SubscribeName(stream.Name))
 }
@@ -161,9 +162,20 @@ func (p *Platform) PublishURL(ctx context.Context, stream types.NamespacedName) 
 }
 
 func (p *Platform) serviceURL(ctx context.Context, namespace, name string) (url string, err error) {
-	err = p.until(ctx, "Service "+namespace+"/"+name+" has no address", func(context.Context) (string, bool, error) {
-		url, err = p.Node.ServiceURL(namespace, name, "")
-		return "", err == nil, err
+	err = p.Until(ctx, "Service "+namespace+"/"+name+" takes no connection", func(ctx context.Context) (string, bool, error) {
+		if url, err = p.Node.ServiceURL(namespace, name, ""); err != nil {
+			return "", false, err
+		}
+		// A Service's proxy follows its pods a moment later, here as in a cluster.
+		address, _ := strings.CutPrefix(url, "http://")
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			address = net.JoinHostPort(address, "80")
+		}
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err != nil {
+			return "", false, err
+		}
+		return "", true, c.Close()
 	})
 	return url, err
 }

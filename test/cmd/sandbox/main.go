@@ -20,11 +20,9 @@ import (
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/runnel-dev/runnel/test/platform"
 	"github.com/runnel-dev/runnel/test/sandbox"
 )
-
-// image is the name, without tag, of the one image with all programs, as the manifests have it.
-const image = "runnel"
 
 const usage = `usage: sandbox up|demo [flags]
 
@@ -57,8 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		printer(stderr)("%s", usage)
 		f.PrintDefaults()
 	}
-	f.StringVar(&s.bin, "bin", "../bin", "`directory` with the programs hub and operator (make build)")
-	f.StringVar(&s.config, "config", "../config", "the repository's `directory` config")
+	f.StringVar(&s.bin, "bin", filepath.Join(platform.Root(), "bin"), "`directory` with the programs hub and operator (make build)")
 	f.StringVar(&s.address, "address", "", "`address` of the API server, in 127.0.0.0/8; a free port if not set")
 	if len(args) == 0 {
 		f.Usage()
@@ -90,26 +87,22 @@ func printer(w io.Writer) say {
 
 // setup is what the flags say.
 type setup struct {
-	bin, config, address string
+	bin, address string
 }
 
 // start starts a sandbox that has the programs as its images, this program among them for its publishers.
-func (s *setup) start(ctx context.Context) (*sandbox.Sandbox, error) {
+func (s *setup) start(ctx context.Context) (*platform.Platform, error) {
 	bin, err := filepath.Abs(s.bin)
 	if err != nil {
 		return nil, err
-	}
-	for _, program := range []string{"hub", "operator"} {
-		if _, err := os.Stat(filepath.Join(bin, program)); err != nil {
-			return nil, fmt.Errorf("no program %s in %s: run make build first, or name its directory by --bin", program, bin)
-		}
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	return sandbox.Start(ctx, sandbox.Options{Address: s.address, Images: map[string]sandbox.Image{
-		image:          {Root: bin},
-		publisherImage: {Root: filepath.Dir(self), Entrypoint: []string{"/" + filepath.Base(self), publishCommand}},
-	}})
+	publisher := sandbox.Image{Root: filepath.Dir(self), Entrypoint: []string{"/" + filepath.Base(self), publishCommand}}
+	return platform.Start(ctx, platform.Options{
+		Bin:     bin,
+		Sandbox: sandbox.Options{Address: s.address, Images: map[string]sandbox.Image{publisherImage: publisher}},
+	})
 }

@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/runnel-dev/runnel/test/platform"
 )
 
 const (
@@ -24,9 +26,9 @@ const (
 
 // publishFrom runs a pod that publishes the numbers from first to last, and waits until it has ended well. Its
 // credential is a projected ServiceAccount token, as any publisher's in a cluster.
-func (c *cluster) publishFrom(ctx context.Context, pod string, at *stream, first, last int) error {
-	p := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: pod},
+func publishFrom(ctx context.Context, p *platform.Platform, name string, at *stream, first, last int) error {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: sample.Namespace, Name: name},
 		Spec: corev1.PodSpec{
 			RestartPolicy:                corev1.RestartPolicyNever,
 			AutomountServiceAccountToken: new(false),
@@ -36,29 +38,29 @@ func (c *cluster) publishFrom(ctx context.Context, pod string, at *stream, first
 			Containers: []corev1.Container{{
 				Name: "publisher", Image: publisherImage,
 				Args: []string{
-					"--url=" + at.publish + "/v1/topics/orders", "--token-file=" + tokenDir + "/token",
+					"--url=" + at.topic(), "--token-file=" + tokenDir + "/token",
 					fmt.Sprintf("--first=%d", first), fmt.Sprintf("--last=%d", last),
 				},
 				VolumeMounts: []corev1.VolumeMount{{Name: "token", MountPath: tokenDir, ReadOnly: true}},
 			}},
 		},
 	}
-	if err := c.Create(ctx, p); err != nil {
+	if err := p.Client.Create(ctx, pod); err != nil {
 		return err
 	}
-	return c.until(ctx, "the pod "+pod+" has published", func(ctx context.Context) (bool, string, error) {
-		if err := c.Get(ctx, client.ObjectKeyFromObject(p), p); err != nil {
-			return false, "", err
+	var failed error
+	err := p.Until(ctx, "the pod "+name+" has not published", func(ctx context.Context) (string, bool, error) {
+		err := p.Client.Get(ctx, client.ObjectKeyFromObject(pod), pod)
+		if pod.Status.Phase == corev1.PodFailed {
+			failed = fmt.Errorf("the pod %s failed: %s", name, lastLine(ctx, p, name))
 		}
-		if p.Status.Phase == corev1.PodFailed {
-			return false, "", fmt.Errorf("the pod %s failed: %s", pod, c.lastLine(ctx, pod))
-		}
-		return p.Status.Phase == corev1.PodSucceeded, "it is " + string(p.Status.Phase), nil
+		return "it is " + string(pod.Status.Phase), failed != nil || pod.Status.Phase == corev1.PodSucceeded, err
 	})
+	return errors.Join(err, failed)
 }
 
-func (c *cluster) lastLine(ctx context.Context, pod string) string {
-	log, err := c.Node.PodLogs(ctx, namespace, pod, "", &corev1.PodLogOptions{TailLines: new(int64(1))})
+func lastLine(ctx context.Context, p *platform.Platform, pod string) string {
+	log, err := p.Node.PodLogs(ctx, sample.Namespace, pod, "", &corev1.PodLogOptions{TailLines: new(int64(1))})
 	if err != nil {
 		return err.Error()
 	}
@@ -100,7 +102,7 @@ func post(ctx context.Context, url, token, body string) (string, error) {
 		return "", err
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
-	answer, err := do(r)
+	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return "", err
 	}
