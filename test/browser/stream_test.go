@@ -59,16 +59,6 @@ func newStream(ctx SpecContext, spec v1alpha1.EventStreamSpec) *stream {
 	Expect(err).NotTo(HaveOccurred())
 	s.publishAt, err = runnel.PublishURL(bounded, key)
 	Expect(err).NotTo(HaveOccurred())
-	// Services follow the readiness of pods a moment after the stream says Ready; a page would meet a refused connection.
-	for _, at := range []string{s.subscribeAt, s.publishAt} {
-		Eventually(func() error {
-			response, err := s.publishers.Get(at)
-			if err == nil {
-				err = response.Body.Close()
-			}
-			return err
-		}).Should(Succeed())
-	}
 	s.token, err = runnel.Token(bounded, namespace, "default", ready.Status.Address.Audience)
 	Expect(err).NotTo(HaveOccurred())
 	return s
