@@ -78,10 +78,11 @@ func carriedOut(ctx context.Context, o *v1alpha1.EventStream, change ...func(*v1
 	return s
 }
 
-// connect waits until the stream is Ready, and finds out where its clients go and that they are let in: Services follow the
-// readiness of pods a moment after the stream does, here as in a cluster.
+// connect waits until the stream is Ready and its Services take connections, and finds out where its clients go.
 func (s *stream) connect(ctx context.Context) {
 	GinkgoHelper()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	status := s.ready(ctx).Status
 	var err error
 	s.subscribe, err = p.SubscribeURL(ctx, s.key)
@@ -90,15 +91,6 @@ func (s *stream) connect(ctx context.Context) {
 	Expect(err).NotTo(HaveOccurred())
 	s.token, err = p.Token(ctx, s.key.Namespace, publisher, status.Address.Audience)
 	Expect(err).NotTo(HaveOccurred())
-	for _, url := range []string{s.subscribe, s.publish} {
-		Eventually(func() error {
-			answer, err := http.Get(url)
-			if err != nil {
-				return err
-			}
-			return answer.Body.Close()
-		}).Should(Succeed())
-	}
 }
 
 func (s *stream) ready(ctx context.Context) *v1alpha1.EventStream {
