@@ -110,7 +110,7 @@ func after(v *view, again time.Duration) (reconcile.Result, error) {
 }
 
 // carryOut resolves, renders and applies. What a person must know of becomes v.problem; an error is what a new try may mend.
-// It waits when the cluster's issuer keys are not known yet: whoever learns them tells.
+// It waits when the cluster's issuer keys are not known yet, since whoever learns them tells, and when the namespace is going.
 func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err error) {
 	resolved, err := render.Resolve(v.stream)
 	if err != nil {
@@ -142,6 +142,9 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 		return false, err
 	}
 	if err := r.Applier.All(ctx, v.stream, children); err != nil {
+		if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+			return true, nil // the stream goes with its namespace, which takes no event about it any more
+		}
 		if err := v.refused(err); err != nil {
 			return false, err
 		}
@@ -156,8 +159,6 @@ func (v *view) refused(err error) error {
 	var conflict *apply.ConflictError
 	var leftover *apply.LeftoverError
 	switch {
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return nil // the stream goes with its namespace
 	case errors.As(err, &conflict), errors.As(err, &leftover), apierrors.IsInvalid(err), apierrors.IsForbidden(err):
 		v.problem = err
 		return nil

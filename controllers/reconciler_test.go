@@ -247,6 +247,17 @@ func TestAChildThatTheAPIServerRefusesIsNamed(t *testing.T) {
 	g.Expect(w.condition("Accepted")).To(Equal("True/Accepted"))
 }
 
+func TestAStreamInANamespaceThatGoesIsLeftAlone(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	going := apierrors.NewForbidden(schema.GroupResource{Resource: "serviceaccounts"}, "shop-hub", errors.New("namespace team-a is being terminated"))
+	going.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
+	w.fails["ServiceAccount"] = going
+	g.Expect(w.reconcile()).To(Equal(reconcile.Result{}))
+	g.Expect(w.writes).To(Equal([]string{"apply ServiceAccount shop-hub"}))
+	g.Expect(w.events()).To(BeEmpty())
+}
+
 func TestAHubMayTakeUpItsConfigurationWhenTheTemplateIsRefused(t *testing.T) {
 	g := NewWithT(t)
 	w := ready(g)
