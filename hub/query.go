@@ -6,9 +6,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/runnel-dev/runnel/hub/event"
-	"github.com/runnel-dev/runnel/hub/eventlog"
 )
 
 const (
@@ -31,11 +31,19 @@ func readQuery(r *http.Request, topic string) (query, *problem) {
 	if topic != "" {
 		topics = []string{topic}
 	}
-	selectors, bad := readSelectors(topics)
-	if bad != nil {
-		return query{}, bad
+	q := query{}
+	var bad *problem
+	if q.selectors, bad = readSelectors(topics); bad != nil {
+		return q, bad
 	}
-	return query{selectors, readCursor(r.Header, values)}, nil
+	if q.asked, bad = readOptions(values); bad != nil {
+		return q, bad
+	}
+	if q.start, bad = readStart(values, time.Now()); bad != nil {
+		return q, bad
+	}
+	q.start.Cursor, q.start.Earliest = readCursor(r.Header, values)
+	return q, nil
 }
 
 func readSelectors(topics []string) ([]event.Selector, *problem) {
@@ -61,17 +69,17 @@ func readSelectors(topics []string) ([]event.Selector, *problem) {
 
 // readCursor reads where the reader was. The header wins: a browser comes back to the same URL, with what its query said at
 // first.
-func readCursor(header http.Header, values url.Values) eventlog.Start {
-	cursor := header.Get("Last-Event-ID")
+func readCursor(header http.Header, values url.Values) (cursor string, fromEarliest bool) {
+	cursor = header.Get("Last-Event-ID")
 	for _, name := range []string{"last_event_id", "lastEventId"} {
 		if cursor == "" {
 			cursor = values.Get(name)
 		}
 	}
 	if cursor == earliest {
-		return eventlog.Start{Earliest: true}
+		return "", true
 	}
-	return eventlog.Start{Cursor: cursor[:min(len(cursor), maxCursorBytes)]}
+	return cursor[:min(len(cursor), maxCursorBytes)], false
 }
 
 // acceptsEventStream says whether Accept headers (RFC 9110, section 12.5.1) let in text/event-stream; none let in everything.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/runnel-dev/runnel/hub/event"
 	"github.com/runnel-dev/runnel/hub/eventlog"
+	"github.com/runnel-dev/runnel/hub/fanout"
 )
 
 // subscribeRoutes serves the subscribe port. It never redirects: browsers come back to the last URL for ever.
@@ -78,15 +79,25 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 		return undeclared(err) // since a moment ago
 	}
 	defer sub.Close()
+	if opening.Reason != "" && q.asked.FailOnGap {
+		return gone(opening)
+	}
 	header.Set("Runnel-Resume", string(opening.Resume))
 	header.Set("Runnel-Cursor", opening.Cursor.String())
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	reason := h.pool.Serve(r.Context(), sink, sub, opening, q.start.Cursor)
+	q.asked.Sub, q.asked.Opening, q.asked.Requested = sub, opening, q.start.Cursor
+	reason := h.pool.Serve(r.Context(), sink, q.asked)
 	h.logger.Debug("reader left", "reason", reason, "topics", q.topics())
 	return nil
+}
+
+// gone tells a program that asked for it that events are lost, and where to go on.
+func gone(o eventlog.Opening) *problem {
+	return refuse(http.StatusGone, "gap", "events of %s after your cursor are gone (%s): fetch the state anew and go on with last_event_id=%s",
+		strings.Join(o.Lost, ", "), o.Reason, o.Cursor)
 }
 
 func undeclared(err error) *problem {
@@ -107,6 +118,7 @@ func (h *Hub) admit() bool {
 type query struct {
 	selectors []event.Selector
 	start     eventlog.Start
+	asked     fanout.Reader
 }
 
 func (q query) topics() (out []string) {

@@ -25,16 +25,26 @@ func (c Control) Append(b []byte) []byte {
 	b = append(b, "event: "...)
 	b = append(b, c.Type...)
 	b = append(b, '\n')
-	if c.ID.Epoch != "" {
-		b = append(b, "id: "...)
-		b = c.ID.Append(b)
-		b = append(b, '\n')
-	}
-	if c.Retry > 0 {
-		b = append(b, "retry: "...)
-		b = strconv.AppendInt(b, c.Retry.Milliseconds(), 10)
-		b = append(b, '\n')
-	}
+	b = appendCursor(b, c.ID, c.Retry)
 	b = AppendData(b, c.Data)
 	return append(b, '\n')
+}
+
+// AppendCursor appends a block without data: it is dispatched as no event, but moves the reader's cursor and sets its delay.
+func AppendCursor(b []byte, id ID, retry time.Duration) []byte {
+	return append(appendCursor(b, id, retry), '\n')
+}
+
+func appendCursor(b []byte, id ID, retry time.Duration) []byte {
+	if id.Epoch != "" {
+		b = append(b, "id: "...)
+		b = id.Append(b)
+		b = append(b, '\n')
+	}
+	if retry > 0 {
+		b = append(b, "retry: "...)
+		b = strconv.AppendInt(b, retry.Milliseconds(), 10)
+		b = append(b, '\n')
+	}
+	return b
 }

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"slices"
+	"time"
 
 	"github.com/runnel-dev/runnel/hub/event"
 )
@@ -14,11 +15,7 @@ func (s *Subscription) open(start Start) Opening {
 	m := s.log
 	head := m.Head()
 	if start.Cursor == "" {
-		if start.Earliest {
-			s.losses(0)
-			return Opening{Resume: ResumeExact, Cursor: s.beforeNext(0)}
-		}
-		return Opening{Resume: ResumeLive, Cursor: head}
+		return s.openWithoutCursor(start)
 	}
 	id, ok := event.ParseID(start.Cursor)
 	switch {
@@ -34,11 +31,55 @@ func (s *Subscription) open(start Start) Opening {
 	return Opening{Resume: ResumeExact, Cursor: id}
 }
 
+func (s *Subscription) openWithoutCursor(start Start) Opening {
+	switch {
+	case start.Earliest:
+		s.losses(0)
+		return Opening{Resume: ResumeExact, Cursor: s.beforeNext(0)}
+	case start.Replay > 0:
+		s.losses(0)
+		s.replayLast(start.Replay)
+		return Opening{Resume: ResumeLive, Cursor: s.beforeNext(0)}
+	case !start.Since.IsZero():
+		after := s.log.before(start.Since)
+		if lost := s.losses(after); len(lost) > 0 {
+			return Opening{Resume: ResumeGap, Cursor: s.beforeNext(after), Reason: ReasonEvicted, Lost: lost}
+		}
+		return Opening{Resume: ResumeLive, Cursor: s.beforeNext(after)}
+	}
+	return Opening{Resume: ResumeLive, Cursor: s.log.Head()}
+}
+
+// replayLast lets each topic begin with its newest n events.
+func (s *Subscription) replayLast(n int) {
+	s.starts, s.replayed = map[*topic]uint64{}, s.log.head.Load()
+	s.each(func(t *topic) {
+		if skipped := t.ring.count - n; skipped > 0 {
+			s.starts[t] = t.ring.at(skipped - 1).Seq
+		}
+	})
+}
+
+// before is the newest retained event that is older than a time, 0 if there is none: what was dropped may have been newer.
+func (m *Memory) before(when time.Time) uint64 {
+	e := m.all.newest
+	for e != nil && !e.at.Before(when) {
+		e = e.global.older
+	}
+	if e == nil {
+		return 0
+	}
+	return e.Seq
+}
+
+// from is where a topic begins for the subscription that has read up to a cursor.
+func (s *Subscription) from(t *topic, after uint64) uint64 { return max(after, s.starts[t]) }
+
 // beforeNext is the cursor just before the first entry that follows a position.
 func (s *Subscription) beforeNext(after uint64) event.ID {
 	next := s.log.Head()
 	s.each(func(t *topic) {
-		if i := t.ring.after(after); i < t.ring.count {
+		if i := t.ring.after(s.from(t, after)); i < t.ring.count {
 			next.Seq = min(next.Seq, t.ring.at(i).Seq-1)
 		}
 	})

@@ -80,6 +80,12 @@ type Start struct {
 	Cursor string
 	// Earliest begins with the oldest retained event; it is used when Cursor is empty.
 	Earliest bool
+	// Replay begins with the newest so many retained events of each topic; it is used when neither of the above is set. Zero is
+	// none.
+	Replay int
+	// Since begins with the oldest retained event that is not older; it is used when none of the above is set. The zero time is
+	// none.
+	Since time.Time
 }
 
 // Resume says how a subscription begins.

@@ -111,6 +111,52 @@ func TestOpenings(t *testing.T) {
 	}
 }
 
+func TestReplayOfEachTopic(t *testing.T) {
+	m := NewMemory(rules(10, ">"), 1<<20)
+	for range 3 {
+		publish(t, m, "a") // 1 3 5
+		publish(t, m, "b") // 2 4 6
+	}
+	publish(t, m, "a") // 7
+	for n, want := range map[int][]uint64{1: {6, 7}, 2: {4, 5, 6, 7}, 9: {1, 2, 3, 4, 5, 6, 7}} {
+		for _, room := range []int{1, 1 << 20} { // in many reads, and in one
+			s, o := subscribe(t, m, Start{Replay: n}, "a", "b", "c")
+			if o.Resume != ResumeLive || o.Cursor.Seq != want[0]-1 {
+				t.Errorf("opening %+v", o)
+			}
+			var got []uint64
+			for cursor, more := o.Cursor.Seq, true; more; {
+				b := s.Read(cursor, room, nil)
+				got, cursor, more = append(got, seqs(b)...), b.Cursor, b.More
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("replay of %d: %v, want %v", n, got, want)
+			}
+		}
+	}
+}
+
+func TestSince(t *testing.T) {
+	now := time.Unix(1000, 0)
+	m := NewMemory([]Rule{{sel("a"), 3, time.Hour}}, 1<<20)
+	m.clock = func() time.Time { return now }
+	for range 3 {
+		publish(t, m, "a")
+		now = now.Add(time.Second)
+	}
+	s, o := subscribe(t, m, Start{Since: time.Unix(1001, 0)}, "a")
+	if b := s.Read(o.Cursor.Seq, 1<<20, nil); o.Resume != ResumeLive || !slices.Equal(seqs(b), []uint64{2, 3}) {
+		t.Errorf("%+v: %v", o, seqs(b))
+	}
+	publish(t, m, "a") // 1 is lost
+	if _, o := subscribe(t, m, Start{Since: time.Unix(1001, 0)}, "a"); o.Resume != ResumeGap || o.Cursor.Seq != 1 {
+		t.Errorf("what was dropped may have been wanted: %+v", o)
+	}
+	if _, o := subscribe(t, m, Start{Since: time.Unix(1002, 0)}, "a"); o.Resume != ResumeLive || o.Cursor.Seq != 2 {
+		t.Errorf("%+v", o)
+	}
+}
+
 func TestRulesByPrecedence(t *testing.T) {
 	m := NewMemory([]Rule{{sel(">"), 1, time.Hour}, {sel("a.*"), 2, time.Hour}, {sel("a.b"), 3, time.Hour}}, 1<<20)
 	for topic, want := range map[string]string{"a.b": "a.b", "a.c": "a.*", "a.c.d": ">"} {

@@ -34,6 +34,9 @@ func (s *Subscription) Read(after uint64, maxBytes int, into []*Entry) Batch {
 		return b
 	}
 	b.Lost = s.losses(after)
+	if after >= s.replayed {
+		s.starts = nil
+	}
 	if b.Cursor-after <= nearby && (len(s.groups) > 0 || len(s.exact) > 1) {
 		s.readRecent(after, maxBytes, &b)
 	} else {
@@ -60,7 +63,7 @@ func (s *Subscription) readRecent(after uint64, maxBytes int, b *Batch) {
 		oldest = e
 	}
 	for e := oldest; e != nil; e = e.global.newer {
-		if s.chooses(e.topic) && !b.take(e, &maxBytes) {
+		if s.chooses(e.topic) && e.Seq > s.starts[e.topic] && !b.take(e, &maxBytes) {
 			return
 		}
 	}
@@ -77,7 +80,7 @@ func (s *Subscription) chooses(t *topic) bool {
 func (s *Subscription) readTopics(after uint64, maxBytes int, b *Batch) {
 	var merge sources
 	s.each(func(t *topic) {
-		if i := t.ring.after(after); i < t.ring.count {
+		if i := t.ring.after(s.from(t, after)); i < t.ring.count {
 			merge = append(merge, source{&t.ring, i})
 		}
 	})

@@ -32,6 +32,9 @@ type Subscription struct {
 	groups    []*group
 	// told is the log's count of drops when the reader was last told of losses.
 	told uint64
+	// starts are where topics begin that begin later than the cursor. They count up to replayed.
+	starts   map[*topic]uint64
+	replayed uint64
 }
 
 // Subscribe implements Log.

@@ -3,11 +3,15 @@ package fanout
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/runnel-dev/runnel/hub/event"
 	"github.com/runnel-dev/runnel/hub/eventlog"
 )
+
+// paddingBytes fill the buffer of clients and middleboxes that pass nothing on before they have 2 KiB.
+const paddingBytes = 2 << 10
 
 // retry draws the delay before a reader comes back, since browsers add no jitter of their own.
 func (p *Pool) retry() time.Duration {
@@ -15,22 +19,64 @@ func (p *Pool) retry() time.Duration {
 	return delay + rand.N(delay)
 }
 
-// open appends runnel-open. On a gap it has no id: the cursor moves only together with the notice that follows.
-func (p *Pool) open(text []byte, selectors []event.Selector, o eventlog.Opening) []byte {
-	data := struct {
+// opening is the first text of a stream. On a gap runnel-open has no id: the cursor moves only together with the notice that
+// follows.
+func (w *writer) opening() (text []byte) {
+	o, asked := w.asked.Opening, &w.asked
+	w.sent = o.Cursor
+	if asked.Padding {
+		text = append(text, ":"+strings.Repeat(" ", paddingBytes)+"\n"...)
+	}
+	if o.Reason != "" {
+		w.pool.observer.Gap(o.Reason)
+	}
+	if asked.Quiet {
+		return event.AppendCursor(text, o.Cursor, w.pool.retry())
+	}
+	open := event.Control{Type: "runnel-open", ID: o.Cursor, Retry: w.pool.retry(), Data: line(struct {
 		Resume      eventlog.Resume `json:"resume"`
 		Cursor      string          `json:"cursor"`
 		HeartbeatMs int64           `json:"heartbeatMs"`
 		Topics      []string        `json:"topics"`
-	}{o.Resume, o.Cursor.String(), p.settings.Load().Heartbeat.Milliseconds(), nil}
+	}{o.Resume, o.Cursor.String(), w.interval().Milliseconds(), names(asked.Sub.Selectors())})}
+	if o.Reason == "" {
+		return open.Append(text)
+	}
+	open.ID = event.ID{}
+	return gap{Requested: asked.Requested, ResumedAt: o.Cursor, Reason: o.Reason, Topics: o.Lost}.append(open.Append(text))
+}
+
+func names(selectors []event.Selector) (out []string) {
 	for _, s := range selectors {
-		data.Topics = append(data.Topics, s.String())
+		out = append(out, s.String())
 	}
-	c := event.Control{Type: "runnel-open", ID: o.Cursor, Retry: p.retry(), Data: line(data)}
-	if o.Reason != "" {
-		c.ID = event.ID{}
+	return out
+}
+
+// overflow is the notice of a gap in mid-stream.
+func (w *writer) overflow(text []byte, batch eventlog.Batch) []byte {
+	at := event.ID{Epoch: w.cursor.Epoch, Seq: batch.Cursor}
+	if len(batch.Entries) > 0 {
+		at.Seq = batch.Entries[0].Seq - 1
 	}
-	return c.Append(text)
+	w.pool.observer.Gap(eventlog.ReasonOverflow)
+	w.sent = at
+	if w.asked.Quiet {
+		return event.AppendCursor(text, at, 0)
+	}
+	return gap{Requested: w.cursor.String(), ResumedAt: at, Reason: eventlog.ReasonOverflow, Topics: batch.Lost}.append(text)
+}
+
+// heartbeat is what breaks a silence. A ping moves the reader's cursor when it has moved without an event of the reader's.
+func (w *writer) heartbeat(text []byte) []byte {
+	if !w.asked.Pings || w.asked.Quiet {
+		return append(text, event.Heartbeat...)
+	}
+	ping := event.Control{Type: "runnel-ping", Data: []byte("{}")}
+	if w.cursor.Seq > w.sent.Seq {
+		ping.ID, w.sent = w.cursor, w.cursor
+	}
+	return ping.Append(text)
 }
 
 type gap struct {
@@ -40,11 +86,12 @@ type gap struct {
 	Topics    []string        `json:"topics"`
 }
 
-func (p *Pool) gap(text []byte, g gap) []byte {
+func (g gap) append(text []byte) []byte {
 	return event.Control{Type: "runnel-gap", ID: g.ResumedAt, Data: line(g)}.Append(text)
 }
 
-func (p *Pool) close(text []byte, reason Reason) []byte {
+// closing is the last text of a stream.
+func (p *Pool) closing(text []byte, reason Reason) []byte {
 	retry := p.retry()
 	return event.Control{Type: "runnel-close", Retry: retry, Data: line(struct {
 		Reason    Reason `json:"reason"`

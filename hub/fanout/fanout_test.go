@@ -3,7 +3,6 @@ package fanout
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -122,13 +121,18 @@ func (h *hub) publish(topic, data string) {
 }
 
 func (h *hub) read(sink Sink, cursor string, selectors ...string) {
-	sub, opening, err := h.log.Subscribe(sels(h.t, selectors...), eventlog.Start{Cursor: cursor})
+	h.readAs(sink, Reader{Requested: cursor}, selectors...)
+}
+
+func (h *hub) readAs(sink Sink, asked Reader, selectors ...string) {
+	sub, opening, err := h.log.Subscribe(sels(h.t, selectors...), eventlog.Start{Cursor: asked.Requested})
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	asked.Sub, asked.Opening = sub, opening
 	h.wg.Go(func() {
 		defer sub.Close()
-		h.pool.Serve(context.Background(), sink, sub, opening, cursor)
+		h.pool.Serve(context.Background(), sink, asked)
 	})
 }
 
@@ -155,7 +159,7 @@ func TestEventsBeforeALoopBeginsWakeReaders(t *testing.T) {
 	}
 	s := newShard(h.log)
 	h.log.Notify(s.news)
-	r := h.pool.newReader(sub)
+	r := h.pool.newReader(Reader{Sub: sub})
 	s.add(r)
 	h.publish("a", "first")
 	ctx, stop := context.WithCancel(context.Background())
@@ -296,82 +300,5 @@ func TestReaderThatNeverCatchesUpIsClosed(t *testing.T) {
 	}
 	if !slices.Equal(h.seen.ended, []Reason{ReasonSlow}) {
 		t.Errorf("ended %v", h.seen.ended)
-	}
-}
-
-func TestIndexAgreesWithSelectors(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 4))
-	token := func(wild bool) string {
-		if wild {
-			return []string{"a", "b", "*"}[r.IntN(3)]
-		}
-		return []string{"a", "b", "c"}[r.IntN(3)]
-	}
-	topic := func(wild bool) string {
-		parts := make([]string, 1+r.IntN(4))
-		for i := range parts {
-			parts[i] = token(wild)
-		}
-		if wild && r.IntN(3) == 0 {
-			parts[len(parts)-1] = ">"
-		}
-		return strings.Join(parts, ".")
-	}
-	log := eventlog.NewMemory([]eventlog.Rule{{Selector: sels(t, ">")[0], Events: 1, Age: time.Hour}}, 1<<20)
-	x := newIndex()
-	var all []*reader
-	for range 200 {
-		sub, _, err := log.Subscribe(sels(t, topic(true), topic(true)), eventlog.Start{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, &reader{sub: sub})
-		x.add(all[len(all)-1])
-	}
-	for range 500 {
-		name := topic(false)
-		got := set{}
-		x.each(name, func(r *reader) { got[r] = struct{}{} })
-		for _, r := range all {
-			want := slices.ContainsFunc(r.sub.Selectors(), func(s event.Selector) bool { return s.Match(name) })
-			if _, ok := got[r]; ok != want {
-				t.Fatalf("%v is found for %s: %v", r.sub.Selectors(), name, ok)
-			}
-		}
-	}
-	for _, r := range all {
-		x.remove(r)
-	}
-	if len(x.exact)+len(x.tree.next)+len(x.tree.here)+len(x.tree.rest) != 0 {
-		t.Error("the index keeps nodes without readers")
-	}
-}
-
-func TestWheel(t *testing.T) {
-	start := time.Now()
-	w := newWheel(start)
-	r := rand.New(rand.NewPCG(5, 6))
-	due := map[*reader]time.Time{}
-	for range 1000 {
-		at := start.Add(time.Duration(r.Int64N(int64(3 * slots * tick))))
-		x := &reader{}
-		due[x] = at
-		w.put(x, at)
-	}
-	for now := start; len(due) > 0 && now.Before(start.Add(4*slots*tick)); now = now.Add(time.Duration(1 + r.Int64N(int64(5*tick)))) {
-		w.advance(now, func(x *reader) {
-			if now.Before(due[x]) {
-				t.Fatalf("%v early", due[x].Sub(now))
-			}
-			delete(due, x)
-		})
-		for _, at := range due {
-			if now.Sub(at) >= tick {
-				t.Fatalf("%v late", now.Sub(at))
-			}
-		}
-	}
-	if len(due) > 0 {
-		t.Errorf("%d were never due", len(due))
 	}
 }

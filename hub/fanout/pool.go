@@ -97,7 +97,7 @@ func (p *Pool) Drain(window time.Duration) {
 func (p *Pool) End(reason Reason, choose func(*eventlog.Subscription) bool) {
 	now := time.Now()
 	p.each(func(r *reader) {
-		if choose(r.sub) {
+		if choose(r.asked.Sub) {
 			r.endAt(now, reason)
 		}
 	})

@@ -4,8 +4,6 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
-
-	"github.com/runnel-dev/runnel/hub/eventlog"
 )
 
 // Reason says why a reader left.
@@ -35,7 +33,7 @@ const minAgeShare = 0.8
 type reader struct {
 	pool  *Pool
 	shard *shard
-	sub   *eventlog.Subscription
+	asked Reader
 	// wake holds at most one nudge.
 	wake     chan struct{}
 	since    time.Time
@@ -52,11 +50,11 @@ type ending struct {
 	reason Reason
 }
 
-func (p *Pool) newReader(sub *eventlog.Subscription) *reader {
+func (p *Pool) newReader(asked Reader) *reader {
 	return &reader{
 		pool:     p,
 		shard:    p.shards[p.next.Add(1)%uint64(len(p.shards))],
-		sub:      sub,
+		asked:    asked,
 		wake:     make(chan struct{}, 1),
 		since:    time.Now(),
 		ageShare: minAgeShare + rand.Float64()*(1-minAgeShare),
@@ -89,7 +87,15 @@ func (r *reader) endAt(at time.Time, reason Reason) {
 func (r *reader) touch(now time.Time) { r.written.Store(int64(now.Sub(r.since))) }
 
 func (r *reader) heartbeatDue() time.Time {
-	return r.since.Add(time.Duration(r.written.Load())).Add(r.pool.settings.Load().Heartbeat)
+	return r.since.Add(time.Duration(r.written.Load())).Add(r.interval())
+}
+
+// interval is the longest silence.
+func (r *reader) interval() time.Duration {
+	if r.asked.Heartbeat > 0 {
+		return r.asked.Heartbeat
+	}
+	return r.pool.settings.Load().Heartbeat
 }
 
 func (r *reader) ageDue() time.Time {

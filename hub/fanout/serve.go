@@ -21,10 +21,32 @@ const (
 // ErrStuck is what a Sink's Write returns for a connection that has taken nothing for too long.
 var ErrStuck = errors.New("connection takes nothing")
 
+// Reader is what a connection asked for.
+type Reader struct {
+	// Sub reads what it chose. It stays the caller's.
+	Sub *eventlog.Subscription
+	// Opening is how Sub begins.
+	Opening eventlog.Opening
+	// Requested is the cursor that the reader gave, for its gap notice.
+	Requested string
+	// Heartbeat is the longest silence; zero is that of the settings.
+	Heartbeat time.Duration
+	// Pings sends heartbeats as events, so that a page can notice a connection that is dead in one direction.
+	Pings bool
+	// Quiet sends none of the hub's own events: a block with an id alone moves the cursor in place of an opening or a gap.
+	Quiet bool
+	// FailOnGap ends the connection in place of a gap in mid-stream.
+	FailOnGap bool
+	// Padding sends a comment of 2 KiB first, for clients that wait for so much.
+	Padding bool
+	// Flush is how long events are gathered before a write; zero is not at all.
+	Flush time.Duration
+}
+
 // Serve sends a reader its opening and then its events, and returns when either side ends it. The end that the hub decides is
-// told to the reader. The subscription stays the caller's.
-func (p *Pool) Serve(ctx context.Context, sink Sink, sub *eventlog.Subscription, opening eventlog.Opening, requested string) Reason {
-	r := p.newReader(sub)
+// told to the reader.
+func (p *Pool) Serve(ctx context.Context, sink Sink, asked Reader) Reason {
+	r := p.newReader(asked)
 	p.readers.Add(1)
 	defer p.readers.Add(-1)
 	r.shard.add(r)
@@ -32,7 +54,7 @@ func (p *Pool) Serve(ctx context.Context, sink Sink, sub *eventlog.Subscription,
 	if end := p.drained.Load(); end != nil {
 		r.endAt(*end, ReasonDrain)
 	}
-	reason := (&writer{reader: r, sink: sink, cursor: opening.Cursor.Seq}).run(ctx, opening, requested)
+	reason := (&writer{reader: r, sink: sink, cursor: asked.Opening.Cursor}).run(ctx)
 	p.observer.Ended(reason)
 	return reason
 }
@@ -40,14 +62,15 @@ func (p *Pool) Serve(ctx context.Context, sink Sink, sub *eventlog.Subscription,
 // Refuse tells a reader to come back later. It sends no opening: that would move the reader's cursor over what it missed.
 func (p *Pool) Refuse(sink Sink) error {
 	p.observer.Ended(ReasonOverloaded)
-	return sink.Write(p.close(nil, ReasonOverloaded))
+	return sink.Write(p.closing(nil, ReasonOverloaded))
 }
 
 // writer is the goroutine of a reader.
 type writer struct {
 	*reader
 	sink      Sink
-	cursor    uint64
+	cursor    event.ID // everything up to it is sent
+	sent      event.ID // the newest id that was sent
 	overflows int
 }
 
@@ -59,12 +82,8 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return &scratch{} }}
 
-func (w *writer) run(ctx context.Context, opening eventlog.Opening, requested string) Reason {
-	first := w.pool.open(nil, w.sub.Selectors(), opening)
-	if opening.Reason != "" {
-		w.pool.observer.Gap(opening.Reason)
-		first = w.pool.gap(first, gap{Requested: requested, ResumedAt: opening.Cursor, Reason: opening.Reason, Topics: opening.Lost})
-	}
+func (w *writer) run(ctx context.Context) Reason {
+	first := w.opening()
 	for {
 		more, err := w.step(first)
 		first = nil
@@ -74,7 +93,7 @@ func (w *writer) run(ctx context.Context, opening eventlog.Opening, requested st
 		if reason := w.ended(time.Now()); reason != "" {
 			return w.end(reason)
 		}
-		if w.overflows >= maxOverflows {
+		if w.overflows >= maxOverflows || w.overflows > 0 && w.asked.FailOnGap {
 			return w.end(ReasonSlow)
 		}
 		if more {
@@ -85,6 +104,24 @@ func (w *writer) run(ctx context.Context, opening eventlog.Opening, requested st
 			return ReasonClient
 		case <-w.wake:
 		}
+		if !w.gather(ctx) {
+			return ReasonClient
+		}
+	}
+}
+
+// gather waits for more events to join those that there are, and says whether the reader is still there.
+func (w *writer) gather(ctx context.Context) bool {
+	if w.asked.Flush == 0 {
+		return true
+	}
+	t := time.NewTimer(w.asked.Flush)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
 	}
 }
 
@@ -92,17 +129,22 @@ func (w *writer) run(ctx context.Context, opening eventlog.Opening, requested st
 func (w *writer) step(first []byte) (more bool, err error) {
 	s := scratches.Get().(*scratch)
 	defer s.release()
-	batch := w.sub.Read(w.cursor, batchBytes, s.entries[:0])
+	batch := w.asked.Sub.Read(w.cursor.Seq, batchBytes, s.entries[:0])
 	s.entries = batch.Entries
 	s.text = append(s.text[:0], first...)
 	if len(batch.Lost) > 0 {
+		if w.overflows++; w.asked.FailOnGap {
+			return false, nil
+		}
 		s.text = w.overflow(s.text, batch)
 	}
 	for _, e := range batch.Entries {
 		s.text = append(s.text, e.Frame.Text()...)
+		w.sent.Seq = e.Seq
 	}
+	w.cursor.Seq = batch.Cursor
 	if len(s.text) == 0 && !time.Now().Before(w.heartbeatDue()) {
-		s.text = append(s.text, event.Heartbeat...)
+		s.text = w.heartbeat(s.text)
 	}
 	if len(s.text) > 0 {
 		if err := w.sink.Write(s.text); err != nil {
@@ -111,22 +153,10 @@ func (w *writer) step(first []byte) (more bool, err error) {
 		w.touch(time.Now())
 		w.pool.observer.Delivered(len(batch.Entries), len(s.text))
 	}
-	w.cursor = batch.Cursor
 	if !batch.More {
 		w.overflows = 0
 	}
 	return batch.More, nil
-}
-
-func (w *writer) overflow(text []byte, batch eventlog.Batch) []byte {
-	at := event.ID{Epoch: w.pool.log.Head().Epoch, Seq: batch.Cursor}
-	if len(batch.Entries) > 0 {
-		at.Seq = batch.Entries[0].Seq - 1
-	}
-	w.overflows++
-	w.pool.observer.Gap(eventlog.ReasonOverflow)
-	requested := event.ID{Epoch: at.Epoch, Seq: w.cursor}.String()
-	return w.pool.gap(text, gap{Requested: requested, ResumedAt: at, Reason: eventlog.ReasonOverflow, Topics: batch.Lost})
 }
 
 func (w *writer) failed(err error) Reason {
@@ -137,7 +167,10 @@ func (w *writer) failed(err error) Reason {
 }
 
 func (w *writer) end(reason Reason) Reason {
-	if err := w.sink.Write(w.pool.close(nil, reason)); err != nil {
+	if w.asked.Quiet {
+		return reason
+	}
+	if err := w.sink.Write(w.pool.closing(nil, reason)); err != nil {
 		return w.failed(err)
 	}
 	return reason

@@ -1,0 +1,49 @@
+package fanout
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestReaderOptions(t *testing.T) {
+	h := newHub(t, 2, calm)
+	h.publish("b", "not for them")
+	const ping = "event: runnel-ping\n"
+	quiet, pings, padded, gathered := newRecorder(), newRecorder(), newRecorder(), newRecorder()
+	h.readAs(quiet, Reader{Quiet: true, Heartbeat: tick}, "a")
+	h.readAs(pings, Reader{Pings: true, Heartbeat: tick}, "a")
+	h.readAs(padded, Reader{Padding: true}, "a")
+	h.readAs(gathered, Reader{Flush: 2 * tick}, "a")
+	quiet.until(t, "heartbeat", contains("\n\n:\n"))
+	if got := quiet.String(); strings.Contains(got, "runnel-") || !strings.HasPrefix(got, "id: "+h.log.Epoch()+"-1\nretry: ") {
+		t.Errorf("quiet: %q", got)
+	}
+	pings.until(t, "ping without a cursor that moved", contains(`"topics":["a"]}`+"\n\n"+ping+"data: {}\n\n"))
+	h.publish("b", "moves the cursor alone")
+	pings.until(t, "ping with the cursor", contains(ping+"id: "+h.log.Epoch()+"-2\ndata: {}\n\n"))
+	padded.until(t, "open", contains("runnel-open"))
+	if got := padded.String(); !strings.HasPrefix(got, ":"+strings.Repeat(" ", 2<<10)+"\nevent: runnel-open\n") {
+		t.Errorf("padded: %q", got)
+	}
+	gathered.until(t, "open", contains("runnel-open"))
+	h.publish("a", "one")
+	h.publish("a", "two")
+	gathered.until(t, "both", contains("data: two"))
+}
+
+func TestFailOnGapEndsInPlaceOfAnOverflow(t *testing.T) {
+	h := newHub(t, 2, calm)
+	r := newRecorder()
+	h.readAs(r, Reader{FailOnGap: true}, "a")
+	r.until(t, "open", contains("runnel-open"))
+	r.hold.Lock()
+	for i := range 10 {
+		h.publish("a", fmt.Sprint(i))
+	}
+	r.hold.Unlock()
+	h.wg.Wait()
+	if got := r.String(); strings.Contains(got, "runnel-gap") || !strings.Contains(got, "slow_consumer") {
+		t.Errorf("%q", got)
+	}
+}
