@@ -14,7 +14,7 @@ import (
 // sent.
 type metrics struct {
 	registry                         *prometheus.Registry
-	events, eventBytes               *prometheus.CounterVec
+	events, eventBytes, duplicates   *prometheus.CounterVec
 	publishRefused, subscribeRefused *prometheus.CounterVec
 	delivered, deliveredBytes        prometheus.Counter
 	gaps, ended                      *prometheus.CounterVec
@@ -32,6 +32,7 @@ func newMetrics(h *Hub) *metrics {
 		registry:         prometheus.NewRegistry(),
 		events:           vector("runnel_hub_published_events_total", "Events stored, by declared topic.", "topic"),
 		eventBytes:       vector("runnel_hub_published_bytes_total", "Payload bytes stored, by declared topic.", "topic"),
+		duplicates:       vector("runnel_hub_published_duplicates_total", "Events that were stored before under the same id, by declared topic.", "topic"),
 		publishRefused:   vector("runnel_hub_publish_refused_total", "Publish requests refused, by HTTP status and problem code.", "status", "code"),
 		subscribeRefused: vector("runnel_hub_subscribe_refused_total", "Subscribe requests refused, by HTTP status and problem code.", "status", "code"),
 		delivered:        counter("runnel_hub_delivered_events_total", "Events that connections took."),
@@ -43,7 +44,7 @@ func newMetrics(h *Hub) *metrics {
 		}),
 	}
 	m.loaded.Set(1)
-	m.registry.MustRegister(m.events, m.eventBytes, m.publishRefused, m.subscribeRefused, m.delivered, m.deliveredBytes, m.gaps, m.ended, m.loaded,
+	m.registry.MustRegister(m.events, m.eventBytes, m.duplicates, m.publishRefused, m.subscribeRefused, m.delivered, m.deliveredBytes, m.gaps, m.ended, m.loaded,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{hub: h})
 	return m
 }

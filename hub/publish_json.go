@@ -9,47 +9,163 @@ import (
 	"net/http"
 	"unicode/utf8"
 
+	"github.com/runnel-dev/runnel/hub/auth"
 	"github.com/runnel-dev/runnel/hub/event"
 )
 
-// jsonRoom is what a JSON body may take besides twice its event: names, topic and type.
-const jsonRoom = 8 << 10
+const (
+	// jsonRoom is what a JSON body may take besides twice its event: names, topics and type.
+	jsonRoom = 32 << 10
+	// maxTopicsAtOnce bounds the topics that one document is sent to.
+	maxTopicsAtOnce = 64
+	// maxLines and maxBatchBytes bound a batch.
+	maxLines      = 1000
+	maxBatchBytes = 1 << 20
+)
 
 // document is the JSON form of an event.
 type document struct {
 	Topic      string          `json:"topic"`
+	Topics     []string        `json:"topics"`
 	Type       string          `json:"type"`
+	ID         string          `json:"id"`
+	TTL        string          `json:"ttl"`
 	Data       json.RawMessage `json:"data"`
 	DataBase64 *string         `json:"dataBase64"`
 }
 
-// readJSON makes an event of a JSON document. A string is data verbatim, other JSON is compacted.
-func (h *Hub) readJSON(w http.ResponseWriter, r *http.Request) (*event.Event, *problem) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return nil, refuse(http.StatusUnsupportedMediaType, "content_type", "POST /v1/publish takes `Content-Type: application/json`; POST /v1/topics/{topic} takes any body")
-	}
+// publishDocuments stores what POST /v1/publish sends: one document, or a batch of lines.
+func (h *Hub) publishDocuments(w http.ResponseWriter, r *http.Request, who auth.Publisher) *problem {
 	limit := h.state.Load().config.Limits.EventBytes
-	body, bad := readBody(w, r, 2*limit+jsonRoom, limit)
-	if bad != nil {
-		return nil, bad
+	switch kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind {
+	case "application/json":
+		body, bad := readBody(w, r, 2*limit+jsonRoom, limit)
+		if bad != nil {
+			return bad
+		}
+		return h.publishDocument(w, who, body, limit)
+	case "application/x-ndjson":
+		return h.publishLines(w, r, who, limit)
+	default:
+		return refuse(http.StatusUnsupportedMediaType, "content_type", "POST /v1/publish takes `Content-Type: application/json` or application/x-ndjson; POST /v1/topics/{topic} takes any body")
 	}
+}
+
+// publishDocument stores one event, in one topic or in several. All of them are checked before the first is stored.
+func (h *Hub) publishDocument(w http.ResponseWriter, who auth.Publisher, body []byte, limit int64) *problem {
+	events, several, bad := readDocument(body, limit)
+	if bad != nil {
+		return bad
+	}
+	for _, e := range events {
+		if bad := h.check(who, e); bad != nil {
+			return bad
+		}
+		if sel, err := event.ParseSelector(e.Topic); err == nil {
+			if err := h.log.Declared([]event.Selector{sel}); err != nil {
+				return undeclared(err)
+			}
+		}
+	}
+	var answers []answer
+	for _, e := range events {
+		stored, bad := h.store(who, e)
+		if bad != nil {
+			return bad
+		}
+		answers = append(answers, stored)
+	}
+	warn(w, events[0])
+	if several {
+		writeJSON(w, http.StatusOK, struct {
+			Results []answer `json:"results"`
+		}{answers})
+		return nil
+	}
+	writeJSON(w, http.StatusOK, answers[0])
+	return nil
+}
+
+// publishLines stores a batch in the order of its lines, each for itself: a line that is refused stops none of the others.
+func (h *Hub) publishLines(w http.ResponseWriter, r *http.Request, who auth.Publisher, limit int64) *problem {
+	body, bad := readBody(w, r, maxBatchBytes, maxBatchBytes)
+	if bad != nil {
+		return bad
+	}
+	lines := bytes.Split(bytes.TrimRight(body, "\n"), []byte{'\n'})
+	if len(lines) > maxLines {
+		return refuse(http.StatusRequestEntityTooLarge, "batch_too_large", "%d lines: send at most %d at once; nothing is stored", len(lines), maxLines)
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	results := json.NewEncoder(w)
+	for i, line := range lines {
+		result := lineResult{Index: i}
+		if stored, bad := h.publishLine(who, line, limit); bad != nil {
+			h.metrics.refusedPublish(bad)
+			result.Error = bad
+		} else {
+			result.ID, result.Duplicate = &stored.ID, stored.Duplicate
+		}
+		if results.Encode(result) != nil {
+			return nil // the publisher is gone; what it does not know of, it may send again under the same ids
+		}
+	}
+	return nil
+}
+
+// lineResult is the answer to one line of a batch.
+type lineResult struct {
+	Index     int       `json:"index"`
+	ID        *event.ID `json:"id,omitempty"`
+	Duplicate bool      `json:"duplicate,omitempty"`
+	Error     *problem  `json:"error,omitempty"`
+}
+
+func (h *Hub) publishLine(who auth.Publisher, line []byte, limit int64) (answer, *problem) {
+	events, several, bad := readDocument(line, limit)
+	if bad != nil {
+		return answer{}, bad
+	}
+	if several {
+		return answer{}, refuse(http.StatusBadRequest, "topics_in_batch", "a line of a batch has one topic: write a line for each")
+	}
+	return h.store(who, events[0])
+}
+
+// readDocument makes events of a JSON document, one for each topic. A string is data verbatim, other JSON is compacted.
+func readDocument(body []byte, limit int64) (events []*event.Event, several bool, bad *problem) {
 	if !utf8.Valid(body) {
-		return nil, refuse(http.StatusUnsupportedMediaType, "data_not_utf8", "the document is no UTF-8 text (RFC 8259, section 8.1): send bytes as dataBase64")
+		return nil, false, refuse(http.StatusUnsupportedMediaType, "data_not_utf8", "the document is no UTF-8 text (RFC 8259, section 8.1): send bytes as dataBase64")
 	}
 	var d document
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&d); err != nil {
-		return nil, refuse(http.StatusBadRequest, "json_malformed", "%v: write {\"topic\": …, \"type\": …, \"data\": …} or dataBase64 in place of data", err)
+		return nil, false, refuse(http.StatusBadRequest, "json_malformed", "%v: write {\"topic\": …, \"type\": …, \"data\": …} or dataBase64 in place of data", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, refuse(http.StatusBadRequest, "json_malformed", "there is text after the document: send one event a request")
+		return nil, false, refuse(http.StatusBadRequest, "json_malformed", "there is text after the document: send one event, or lines as application/x-ndjson")
+	}
+	topics, several := d.Topics, len(d.Topics) > 0
+	if !several {
+		topics = []string{d.Topic}
+	}
+	if several && d.Topic != "" || len(topics) > maxTopicsAtOnce {
+		return nil, several, refuse(http.StatusBadRequest, "topics", "write either topic or topics, of these at most %d", maxTopicsAtOnce)
 	}
 	data, bad := d.data(limit)
 	if bad != nil {
-		return nil, bad
+		return nil, several, bad
 	}
-	return &event.Event{Topic: d.Topic, Type: d.Type, Data: data}, nil
+	ttl, bad := readTTL(d.TTL)
+	if bad != nil {
+		return nil, several, bad
+	}
+	for _, topic := range topics {
+		events = append(events, &event.Event{Topic: topic, Type: d.Type, Key: d.ID, TTL: ttl, Data: data})
+	}
+	return events, several, nil
 }
 
 func (d *document) data(limit int64) ([]byte, *problem) {
@@ -59,22 +175,23 @@ func (d *document) data(limit int64) ([]byte, *problem) {
 	if d.DataBase64 != nil {
 		return decodeBase64(*d.DataBase64, limit)
 	}
-	var data []byte
-	if d.Data[0] == '"' {
-		var text string
-		if err := json.Unmarshal(d.Data, &text); err != nil {
-			return nil, refuse(http.StatusBadRequest, "json_malformed", "data: %v", err)
-		}
-		data = []byte(text)
-	} else {
-		var compact bytes.Buffer
-		if err := json.Compact(&compact, d.Data); err != nil {
-			return nil, refuse(http.StatusBadRequest, "json_malformed", "data: %v", err)
-		}
-		data = compact.Bytes()
+	data, err := verbatim(d.Data)
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "json_malformed", "data: %v", err)
 	}
 	if int64(len(data)) > limit {
 		return nil, refuse(http.StatusRequestEntityTooLarge, "event_too_large", "the event has %d bytes, more than %d: send less, or a link, or raise spec.limits.eventBytes", len(data), limit)
 	}
 	return data, nil
+}
+
+func verbatim(value json.RawMessage) ([]byte, error) {
+	if value[0] == '"' {
+		var text string
+		err := json.Unmarshal(value, &text)
+		return []byte(text), err
+	}
+	var compact bytes.Buffer
+	err := json.Compact(&compact, value)
+	return compact.Bytes(), err
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,10 @@ import (
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
-const jsonType = "application/json"
+const (
+	jsonType  = "application/json"
+	linesType = "application/x-ndjson"
+)
 
 func TestPublishForms(t *testing.T) {
 	s := start(t, nil)
@@ -74,8 +78,16 @@ func TestPublishRefusals(t *testing.T) {
 		"undeclared":      {"POST", "/v1/topics/nowhere", "x", nil, 404, "topic_not_declared"},
 		"wildcard":        {"POST", "/v1/topics/prices.*", "x", nil, 400, "topic_malformed"},
 		"malformed":       {"POST", "/v1/topics/a..b", "x", nil, 400, "topic_malformed"},
-		"parameter":       {"POST", "/v1/topics/orders?ttl=5s", "x", nil, 400, "parameter_unknown"},
-		"idempotency":     {"POST", "/v1/topics/orders", "x", []string{"Idempotency-Key", "a"}, 400, "header_unknown"},
+		"parameter":       {"POST", "/v1/topics/orders?tll=5s", "x", nil, 400, "parameter_unknown"},
+		"ttl":             {"POST", "/v1/topics/orders?ttl=-5s", "x", nil, 400, "parameter_malformed"},
+		"ttl, header":     {"POST", "/v1/topics/orders", "x", []string{"Event-TTL", "soon"}, 400, "parameter_malformed"},
+		"id":              {"POST", "/v1/topics/orders?id=a%0Ab", "x", nil, 422, "id_refused"},
+		"long id":         {"POST", "/v1/topics/orders?id=" + strings.Repeat("x", 256), "x", nil, 422, "id_refused"},
+		"topic twice":     {"POST", "/v1/publish", `{"topic":"orders","topics":["last"],"data":1}`, []string{"Content-Type", jsonType}, 400, "topics"},
+		"one undeclared":  {"POST", "/v1/publish", `{"topics":["orders","nowhere"],"data":1}`, []string{"Content-Type", jsonType}, 404, "topic_not_declared"},
+		"one malformed":   {"POST", "/v1/publish", `{"topics":["orders","a..b"],"data":1}`, []string{"Content-Type", jsonType}, 400, "topic_malformed"},
+		"many lines":      {"POST", "/v1/publish", strings.Repeat("{}\n", 1001), []string{"Content-Type", linesType}, 413, "batch_too_large"},
+		"long batch":      {"POST", "/v1/publish", strings.Repeat(" ", 1<<20+1), []string{"Content-Type", linesType}, 413, "event_too_large"},
 		"encoding":        {"POST", "/v1/topics/orders?encoding=hex", "x", nil, 400, "encoding_unknown"},
 		"base64":          {"POST", "/v1/topics/orders?encoding=base64", "%", nil, 400, "base64_malformed"},
 		"too large":       {"POST", "/v1/topics/orders", large, nil, 413, "event_too_large"},
@@ -103,8 +115,99 @@ func TestPublishRefusals(t *testing.T) {
 	if seq := s.Status().Seq; seq != 0 {
 		t.Errorf("%d refused events were stored", seq)
 	}
-	if got := metrics(t, s); !strings.Contains(got, `runnel_hub_publish_refused_total{code="event_too_large",status="413"} 3`) {
+	if got := metrics(t, s); !strings.Contains(got, `runnel_hub_publish_refused_total{code="event_too_large",status="413"} 4`) {
 		t.Error(got)
+	}
+}
+
+func TestSeveralTopicsAtOnce(t *testing.T) {
+	s := start(t, nil)
+	c := s.read(q("topic", ">"))
+	c.expect("runnel-open", "live")
+	resp, body := do(t, "POST", "http://"+s.Addrs().Publish+"/v1/publish", `{"topics":["orders","last"],"id":"1","data":"both"}`, "Content-Type", jsonType)
+	first, second := c.expect("", "both"), c.expect("", "both")
+	want := fmt.Sprintf(`{"results":[{"id":"%s","topic":"orders","duplicate":false},{"id":"%s","topic":"last","duplicate":false}]}`+"\n", first.id, second.id)
+	if resp.StatusCode != 200 || body != want {
+		t.Errorf("%d %s, want %s", resp.StatusCode, body, want)
+	}
+}
+
+func TestSendingAgainIsHarmless(t *testing.T) {
+	s := start(t, nil)
+	u := "http://" + s.Addrs().Publish
+	_, first := do(t, "POST", u+"/v1/topics/orders", "x", "Idempotency-Key", `"k1"`)
+	for name, again := range map[string]struct {
+		path, body string
+		header     []string
+	}{
+		"quoted":    {"/v1/topics/orders", "x", []string{"Idempotency-Key", `"k1"`}},
+		"bare":      {"/v1/topics/orders", "x", []string{"Idempotency-Key", "k1"}},
+		"parameter": {"/v1/topics/orders?id=k1", "x", nil},
+		"document":  {"/v1/publish", `{"topic":"orders","id":"k1","data":"x"}`, []string{"Content-Type", jsonType}},
+	} {
+		resp, body := do(t, "POST", u+again.path, again.body, again.header...)
+		if want := strings.Replace(first, `"duplicate":false`, `"duplicate":true`, 1); resp.StatusCode != 200 || body != want {
+			t.Errorf("%s: %d %s, want %s", name, resp.StatusCode, body, want)
+		}
+	}
+	if resp, body := do(t, "POST", u+"/v1/topics/orders?id=k1", "y"); resp.StatusCode != 422 || !strings.Contains(body, `"code":"key_reused"`) {
+		t.Errorf("another payload: %d %s", resp.StatusCode, body)
+	}
+	if resp, body := do(t, "POST", u+"/v1/topics/last?id=k1", "x"); resp.StatusCode != 200 || !strings.Contains(body, `"duplicate":false`) {
+		t.Errorf("another topic: %d %s", resp.StatusCode, body)
+	}
+	if got := metrics(t, s); !strings.Contains(got, `runnel_hub_published_duplicates_total{topic="orders"} 4`) || !strings.Contains(got, `runnel_hub_published_events_total{topic="orders"} 1`) {
+		t.Error(got)
+	}
+}
+
+func TestBatch(t *testing.T) {
+	s := start(t, nil)
+	c := s.read(q("topic", ">"))
+	c.expect("runnel-open", "live")
+	lines := []string{
+		`{"topic":"orders","data":{"n": 1},"id":"1"}`,
+		`{"topic":"nowhere","data":1}`,
+		`{"topic":"orders","data":{"n": 1},"id":"1"}`,
+		`not json`,
+		`{"topics":["orders","last"],"data":1}`,
+		`{"topic":"last","type":"t","data":"end"}`,
+	}
+	resp, body := do(t, "POST", "http://"+s.Addrs().Publish+"/v1/publish", strings.Join(lines, "\n")+"\n", "Content-Type", linesType)
+	first, last := c.expect("", `{"n":1}`), c.expect("t", "end")
+	got := strings.Split(strings.TrimSpace(body), "\n")
+	for i, want := range []string{
+		`{"index":0,"id":"` + first.id + `"}`, `"code":"topic_not_declared"`, `{"index":2,"id":"` + first.id + `","duplicate":true}`,
+		`"code":"json_malformed"`, `"code":"topics_in_batch"`, `{"index":5,"id":"` + last.id + `"}`,
+	} {
+		if i >= len(got) || !strings.Contains(got[i], want) || !strings.HasPrefix(got[i], fmt.Sprintf(`{"index":%d,`, i)) {
+			t.Fatalf("line %d of %q, want %s", i, got, want)
+		}
+	}
+	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != linesType || len(got) != len(lines) {
+		t.Errorf("%d %v %s", resp.StatusCode, resp.Header, body)
+	}
+}
+
+func TestTTLEndsReplayAndNotDelivery(t *testing.T) {
+	s := start(t, nil)
+	c := s.read(q("topic", "orders"))
+	c.expect("runnel-open", "live")
+	do(t, "POST", "http://"+s.Addrs().Publish+"/v1/topics/orders?ttl=300ms", "short")
+	do(t, "POST", "http://"+s.Addrs().Publish+"/v1/topics/orders", "long", "Event-TTL", "3600")
+	c.expect("", "short")
+	c.expect("", "long")
+	for { // until the time is over
+		late := s.read(q("topic", "orders", "last_event_id", "earliest"))
+		late.expect("runnel-open", "exact")
+		e, _ := late.next()
+		late.close()
+		if e.data == "long" {
+			return
+		}
+		if e.data != "short" {
+			t.Fatalf("%+v", e)
+		}
 	}
 }
 

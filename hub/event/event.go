@@ -10,8 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// MaxTypeBytes bounds an event's type.
-const MaxTypeBytes = 255
+// Bounds of an event's type and key.
+const (
+	MaxTypeBytes = 255
+	MaxKeyBytes  = 255
+)
 
 // ReservedPrefix starts the types of the hub's own control events.
 const ReservedPrefix = "runnel-"
@@ -27,14 +30,18 @@ type Event struct {
 	Type string
 	// Data is UTF-8 text. Readers get CRLF and CR as LF, since the format knows lines only.
 	Data []byte
-	// Time of its arrival.
-	Time time.Time
+	// TTL is how long after its arrival the event is worth replaying; zero is as long as it is retained.
+	TTL time.Duration
+	// Key makes sending the event again harmless, within the log's window; empty is none. It is unique among all publishers.
+	Key string
 }
 
 // Problems of an event, for errors.Is.
 var (
 	// ErrType says that a type cannot be sent.
 	ErrType = errors.New("type")
+	// ErrKey says that a key cannot be taken.
+	ErrKey = errors.New("id")
 	// ErrData says that data is no UTF-8 text.
 	ErrData = errors.New("data")
 )
@@ -49,6 +56,10 @@ func (e *Event) Validate() error {
 		return fmt.Errorf("%w holds a control character or is no UTF-8: write it in printable characters", ErrType)
 	case strings.HasPrefix(e.Type, ReservedPrefix):
 		return fmt.Errorf("%w starts with %s, which is the hub's own: write another prefix", ErrType, ReservedPrefix)
+	case len(e.Key) > MaxKeyBytes:
+		return fmt.Errorf("%w has %d bytes: write at most %d", ErrKey, len(e.Key), MaxKeyBytes)
+	case !utf8.ValidString(e.Key) || strings.ContainsFunc(e.Key, isControl):
+		return fmt.Errorf("%w holds a control character or is no UTF-8: write it in printable characters", ErrKey)
 	case !utf8.Valid(e.Data):
 		return fmt.Errorf("%w is no UTF-8 text: send it with encoding=base64", ErrData)
 	}

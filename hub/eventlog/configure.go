@@ -5,7 +5,7 @@ package eventlog
 func (m *Memory) Configure(rules []Rule, limit int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	old := m.rules
+	old, now := m.rules, m.clock()
 	m.rules, m.limit = newRules(rules), limit
 	for _, r := range m.rules {
 		for _, o := range old {
@@ -21,14 +21,13 @@ func (m *Memory) Configure(rules []Rule, limit int64) {
 	}
 	for _, t := range m.topics {
 		for t.ring.count > t.rule.Events {
-			m.drop(t)
+			m.drop(t, now)
 		}
 		m.rest(t)
 	}
 	for m.bytes > m.limit && m.all.oldest != nil {
-		m.drop(m.all.oldest.topic)
+		m.drop(m.all.oldest.topic, now)
 	}
-	now := m.clock()
 	m.expiry = now
 	m.expire(now)
 }

@@ -11,17 +11,19 @@ const maxIdleTopics = 16384
 func (m *Memory) Expire() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.expire(m.clock())
+	now := m.clock()
+	m.expire(now)
+	m.keys.forget(now)
 }
 
 // evict makes room after an append to t.
 func (m *Memory) evict(t *topic, now time.Time) {
 	for t.ring.count > t.rule.Events {
-		m.drop(t)
+		m.drop(t, now)
 	}
 	m.expire(now)
 	for m.bytes > m.limit && m.all.oldest != nil {
-		m.drop(m.all.oldest.topic)
+		m.drop(m.all.oldest.topic, now)
 	}
 }
 
@@ -39,22 +41,24 @@ func (m *Memory) expire(now time.Time) {
 				}
 				break
 			}
-			m.drop(e.topic)
+			m.drop(e.topic, now)
 		}
 	}
 }
 
 // drop removes a topic's oldest entry. Each list holds the entries of a topic in their order, so the oldest of a list is
 // always the oldest of its topic.
-func (m *Memory) drop(t *topic) {
+func (m *Memory) drop(t *topic, now time.Time) {
 	e := t.ring.pop()
 	t.rule.aging.remove(e)
 	m.all.remove(e)
 	m.bytes -= e.cost()
-	m.drops++
-	t.lost = loss{seq: e.Seq, at: m.drops}
-	for _, g := range t.groups {
-		g.lost.include(t.lost)
+	if !e.stale(now) {
+		m.drops++
+		t.lost = loss{seq: e.Seq, at: m.drops}
+		for _, g := range t.groups {
+			g.lost.include(t.lost)
+		}
 	}
 	m.rest(t)
 }

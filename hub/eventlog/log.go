@@ -23,7 +23,8 @@ import (
 // Weakness: a dynamic topic that has been empty for long is forgotten (see maxIdleTopics); a cursor older than the newest loss
 // of any forgotten topic of the same rule is then told of a gap that may not be one. A false alarm, never a silent loss.
 type Log interface {
-	// Append stores an event under the next sequence. It fails with ErrUndeclared, and stores nothing then.
+	// Append stores an event under the next sequence, or finds that it is stored already by its key. It fails with
+	// ErrUndeclared and ErrKeyReused, and stores nothing then.
 	Append(e *event.Event) (Receipt, error)
 	// Subscribe prepares to read what selectors choose, from start on. It fails with ErrUndeclared when a selector can
 	// choose nothing. The subscription is closed by its user.
@@ -44,7 +45,12 @@ type Receipt struct {
 	// Rule is the selector of the rule that governs its topic. It has as many values as the stream has rules, so it may label
 	// a metric.
 	Rule string
+	// Duplicate says that the event was stored before, under the same key; the ID is that of then.
+	Duplicate bool
 }
+
+// ErrKeyReused says that another event was stored under the same key.
+var ErrKeyReused = errors.New("key was used for another event")
 
 // ErrUndeclared says that no rule of the stream covers a topic.
 var ErrUndeclared = errors.New("topic is not declared")
@@ -70,8 +76,9 @@ type Entry struct {
 
 	topic  *topic
 	at     time.Time
-	global links // among all entries
-	aging  links // among those of a rule, which all live equally long
+	until  time.Time // not replayed from then on; zero is never
+	global links     // among all entries
+	aging  links     // among those of a rule, which all live equally long
 }
 
 // Start says where a subscription begins.

@@ -30,6 +30,7 @@ type Memory struct {
 	expiry   time.Time // of the entry that expires next, or earlier
 	groups   map[string]*group
 	watchers []chan<- struct{}
+	keys     duplicates
 	drops    uint64 // counts entries that were dropped
 	visits   uint64 // counts reads that go over topics
 }
@@ -98,29 +99,48 @@ func (m *Memory) Notify(c chan<- struct{}) {
 // Append implements Log.
 func (m *Memory) Append(e *event.Event) (Receipt, error) {
 	draft := event.NewDraft(e, m.epoch, m.head.Load()+1)
-	now := m.clock()
-
-	m.mu.Lock()
-	t, err := m.topic(e.Topic)
-	if err != nil {
-		m.mu.Unlock()
-		return Receipt{}, err
-	}
-	seq := m.head.Load() + 1
-	m.store(t, &Entry{Seq: seq, Topic: t.name, Frame: draft.Stamp(seq), topic: t, at: now})
-	m.head.Store(seq)
-	m.evict(t, now)
-	watchers, rule := m.watchers, t.rule.Selector.String()
-	m.mu.Unlock()
-
+	key, payload := identity(e)
+	receipt, watchers, err := m.append(e, &draft, key, payload)
 	for _, w := range watchers {
 		select {
 		case w <- struct{}{}:
 		default: // it is already told
 		}
 	}
-	return Receipt{ID: event.ID{Epoch: m.epoch, Seq: seq}, Rule: rule}, nil
+	return receipt, err
 }
+
+// append is what needs the lock. It returns who is to be told.
+func (m *Memory) append(e *event.Event, draft *event.Draft, key, payload digest) (Receipt, []chan<- struct{}, error) {
+	now := m.clock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e.Key != "" {
+		if receipt, found, err := m.keys.find(key, payload, now); found || err != nil {
+			return receipt, nil, err
+		}
+	}
+	t, err := m.topic(e.Topic)
+	if err != nil {
+		return Receipt{}, nil, err
+	}
+	seq := m.head.Load() + 1
+	entry := &Entry{Seq: seq, Topic: t.name, Frame: draft.Stamp(seq), topic: t, at: now}
+	if e.TTL > 0 {
+		entry.until = now.Add(e.TTL)
+	}
+	m.store(t, entry)
+	m.head.Store(seq)
+	m.evict(t, now)
+	receipt := Receipt{ID: event.ID{Epoch: m.epoch, Seq: seq}, Rule: t.rule.Selector.String()}
+	if e.Key != "" {
+		m.keys.remember(key, payload, receipt, now)
+	}
+	return receipt, m.watchers, nil
+}
+
+// stale says that the event's own time to live is over: it is not replayed, and no loss when it is dropped.
+func (e *Entry) stale(now time.Time) bool { return !e.until.IsZero() && !now.Before(e.until) }
 
 func (m *Memory) store(t *topic, e *Entry) {
 	t.ring.push(e)

@@ -250,6 +250,64 @@ func TestForgottenTopicsStillTellGaps(t *testing.T) {
 	}
 }
 
+func TestTTL(t *testing.T) {
+	now := time.Unix(1000, 0)
+	m := NewMemory(rules(2, "a"), 1<<20)
+	m.clock = func() time.Time { return now }
+	s, _ := subscribe(t, m, Start{}, "a")
+	for range 2 {
+		if _, err := m.Append(&event.Event{Topic: "a", TTL: time.Second}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b := s.Read(0, 1<<20, nil); !slices.Equal(seqs(b), []uint64{1, 2}) {
+		t.Errorf("fresh: %v", seqs(b))
+	}
+	now = now.Add(time.Second)
+	publish(t, m, "a") // drops 1, whose time was over
+	if b := s.Read(0, 1<<20, nil); !slices.Equal(seqs(b), []uint64{3}) || len(b.Lost) > 0 {
+		t.Errorf("stale: %v, lost %v", seqs(b), b.Lost)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	now := time.Unix(1000, 0)
+	m := NewMemory(rules(1, "a", "b"), 1<<20)
+	m.clock = func() time.Time { return now }
+	first, err := m.Append(&event.Event{Topic: "a", Key: "k", Data: []byte("x")})
+	if err != nil || first.Duplicate {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	publish(t, m, "a") // the first is dropped, and known all the same
+	again, err := m.Append(&event.Event{Topic: "a", Key: "k", Data: []byte("x")})
+	if err != nil || !again.Duplicate || again.ID != first.ID || m.Head().Seq != 2 {
+		t.Errorf("%+v, %v, head %v", again, err, m.Head())
+	}
+	for _, other := range []event.Event{{Topic: "b", Data: []byte("x")}, {Topic: "a", Type: "t", Data: []byte("x")}, {Topic: "a", Data: []byte("y")}} {
+		other.Key = "k"
+		if _, err := m.Append(&other); !errors.Is(err, ErrKeyReused) {
+			t.Errorf("%+v: %v", other, err)
+		}
+	}
+	now = now.Add(duplicateWindow)
+	if r, err := m.Append(&event.Event{Topic: "a", Key: "k", Data: []byte("x")}); err != nil || r.Duplicate {
+		t.Errorf("after the window: %+v, %v", r, err)
+	}
+	for i := range maxKeys + 10 {
+		if _, err := m.Append(&event.Event{Topic: "a", Key: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(m.keys.known) > maxKeys || len(m.keys.order) != len(m.keys.known) {
+		t.Errorf("%d keys are remembered", len(m.keys.known))
+	}
+	now = now.Add(duplicateWindow)
+	m.Expire()
+	if len(m.keys.known) > 0 {
+		t.Errorf("%d keys outlive the window", len(m.keys.known))
+	}
+}
+
 func TestConfigure(t *testing.T) {
 	m := NewMemory(rules(10, "a", "b", "p.*"), 1<<20)
 	for range 5 {

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"container/heap"
 	"slices"
+	"time"
 )
 
 // nearby is how many of the newest entries a read looks through before it asks each topic instead: a reader of many topics is
@@ -19,6 +20,8 @@ type Batch struct {
 	Lost []string
 	// More says that another read will find entries at once.
 	More bool
+
+	now time.Time
 }
 
 // Read returns the next entries after a cursor, at least one if there is any, and no more after maxBytes of text. They are put
@@ -27,8 +30,9 @@ func (s *Subscription) Read(after uint64, maxBytes int, into []*Entry) Batch {
 	m := s.log
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.expire(m.clock())
-	b := Batch{Entries: into[:0], Cursor: m.head.Load()}
+	now := m.clock()
+	m.expire(now)
+	b := Batch{Entries: into[:0], Cursor: m.head.Load(), now: now}
 	if b.Cursor <= after {
 		b.Cursor = after
 		return b
@@ -45,8 +49,11 @@ func (s *Subscription) Read(after uint64, maxBytes int, into []*Entry) Batch {
 	return b
 }
 
-// take adds an entry, if there is room for it.
+// take adds an entry, if there is room for it and it is still worth it.
 func (b *Batch) take(e *Entry, room *int) bool {
+	if e.stale(b.now) {
+		return true
+	}
 	if *room <= 0 {
 		b.Cursor, b.More = b.Entries[len(b.Entries)-1].Seq, true
 		return false

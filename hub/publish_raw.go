@@ -1,0 +1,119 @@
+package hub
+
+import (
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub/event"
+)
+
+// readRaw makes an event of a body as it is, whatever its content type says.
+func (h *Hub) readRaw(w http.ResponseWriter, r *http.Request, topic string) (*event.Event, *problem) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "malformed_query", "the query is malformed: percent-encode each value")
+	}
+	if bad := unknownParameters(values); bad != nil {
+		return nil, bad
+	}
+	ttl, bad := readTTL(either(values.Get("ttl"), r.Header.Get("Event-TTL")))
+	if bad != nil {
+		return nil, bad
+	}
+	limit := h.state.Load().config.Limits.EventBytes
+	base64d := values.Get("encoding") == "base64"
+	room := limit
+	if base64d {
+		room = int64(base64.StdEncoding.EncodedLen(int(limit))) + 2 // and a line end
+	}
+	data, bad := readBody(w, r, room, limit)
+	if bad != nil {
+		return nil, bad
+	}
+	if base64d {
+		if data, bad = decodeBase64(strings.TrimSpace(string(data)), limit); bad != nil {
+			return nil, bad
+		}
+	}
+	return &event.Event{
+		Topic: topic,
+		Type:  either(values.Get("type"), r.Header.Get("Event-Type")),
+		Key:   either(values.Get("id"), unquoted(r.Header.Get("Idempotency-Key"))),
+		TTL:   ttl,
+		Data:  data,
+	}, nil
+}
+
+func either(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// unquoted takes the quotes off a structured field's string (RFC 8941, section 3.3.3).
+func unquoted(s string) string {
+	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
+
+// readTTL reads a time to live: a Go duration, or whole seconds (as RFC 8030, section 5.2, has them).
+func readTTL(text string) (time.Duration, *problem) {
+	if text == "" {
+		return 0, nil
+	}
+	ttl, err := time.ParseDuration(text)
+	if seconds, notSeconds := strconv.ParseUint(text, 10, 32); notSeconds == nil {
+		ttl, err = time.Duration(seconds)*time.Second, nil
+	}
+	if err != nil || ttl <= 0 {
+		return 0, malformed("ttl", text, "a duration such as 30s, or a number of seconds")
+	}
+	return ttl, nil
+}
+
+// unknownParameters refuses what would otherwise be lost without a word.
+func unknownParameters(values url.Values) *problem {
+	for name := range values {
+		if !slices.Contains([]string{"type", "id", "ttl", "encoding"}, name) {
+			return refuse(http.StatusBadRequest, "parameter_unknown", "parameter %s is not known: write type, id, ttl or encoding", quote(name))
+		}
+	}
+	if e := values.Get("encoding"); e != "" && e != "base64" {
+		return refuse(http.StatusBadRequest, "encoding_unknown", "encoding %s is not known: write base64, or leave it out", quote(e))
+	}
+	return nil
+}
+
+// readBody reads at most room bytes. The limit is what the publisher is told.
+func readBody(w http.ResponseWriter, r *http.Request, room, limit int64) ([]byte, *problem) {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, room))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, refuse(http.StatusRequestEntityTooLarge, "event_too_large", "the event is larger than %d bytes: send less, or a link, or raise spec.limits.eventBytes", limit)
+	case err != nil:
+		return nil, refuse(http.StatusBadRequest, "body_unreadable", "the body ended early or came too slowly: send it again")
+	}
+	return data, nil
+}
+
+func decodeBase64(text string, limit int64) ([]byte, *problem) {
+	data, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "base64_malformed", "the data is not base64: write the alphabet of RFC 4648, section 4, with padding")
+	}
+	if int64(len(data)) > limit {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "event_too_large", "the event has %d bytes, more than %d: send less, or a link, or raise spec.limits.eventBytes", len(data), limit)
+	}
+	return data, nil
+}
