@@ -26,7 +26,7 @@ type Options struct {
 	SubscribeAddr, PublishAddr, AdminAddr string
 	// Logger takes what a person on duty wants to read. Nil is silence.
 	Logger *slog.Logger
-	// StallTimeout is how long a connection may take nothing before it is cut. Zero is DefaultStallTimeout.
+	// StallTimeout is how long a connection may take for 64 KiB before it is cut. Zero is DefaultStallTimeout.
 	StallTimeout time.Duration
 }
 
@@ -134,7 +134,7 @@ func (h *Hub) Reload(c *config.Config) error {
 	h.state.Store(s)
 	h.log.Configure(rules, c.Retention.Bytes)
 	h.pool.Configure(settingsOf(c))
-	h.pool.End(fanout.ReasonRemoved, func(sub *eventlog.Subscription) bool { return h.log.Declared(sub.Selectors()) != nil })
+	h.pool.EndRemoved()
 	h.logger.Info("configuration loaded", "hash", s.hash, "topics", len(c.Topics))
 	return nil
 }

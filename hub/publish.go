@@ -26,6 +26,8 @@ func (h *Hub) publishRoutes() http.Handler {
 }
 
 func (h *Hub) servePublish(w http.ResponseWriter, r *http.Request) *problem {
+	// The server waits for a body before it answers, also when it is refused. HTTP/2 has no deadline here, and no wait.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	topic, raw := strings.CutPrefix(r.URL.Path, "/v1/topics/")
 	if !raw && r.URL.Path != "/v1/publish" || raw && strings.Contains(topic, "/") {
 		return refuse(http.StatusNotFound, "not_found", "there is nothing here: POST to /v1/topics/{topic} or /v1/publish")
@@ -38,8 +40,6 @@ func (h *Hub) servePublish(w http.ResponseWriter, r *http.Request) *problem {
 	if bad != nil {
 		return bad
 	}
-	// A publisher that sends nothing for long must not hold a connection. Not every connection has deadlines.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	if !raw {
 		return h.publishDocuments(w, r, who)
 	}
@@ -90,6 +90,8 @@ func (h *Hub) store(who auth.Publisher, e *event.Event) (answer, *problem) {
 		return answer{}, undeclared(err)
 	case errors.Is(err, eventlog.ErrKeyReused):
 		return answer{}, refuse(http.StatusUnprocessableEntity, "key_reused", "another event was sent with this id in the last two minutes: give each event an id of its own")
+	case errors.Is(err, eventlog.ErrTooLarge):
+		return answer{}, refuse(http.StatusRequestEntityTooLarge, "event_too_large", "%v: send less, or a link, or raise spec.retention.bytes", err)
 	case err != nil:
 		return answer{}, refuse(http.StatusServiceUnavailable, "not_stored", "%v: nothing is stored, try again", err).later(retryNotReady)
 	}

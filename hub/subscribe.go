@@ -3,6 +3,7 @@ package hub
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/runnel-dev/runnel/hub/event"
 	"github.com/runnel-dev/runnel/hub/eventlog"
@@ -20,11 +21,15 @@ func (h *Hub) subscribeRoutes() http.Handler {
 }
 
 func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
+	if r.ContentLength != 0 {
+		// The server would wait for the body before it answers, for as long as the client likes. HTTP/2 has no such wait.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+	}
 	if !allowOrigin(w, r, h.state.Load().config.CORS) {
 		return refuse(http.StatusForbidden, "origin_not_allowed", "pages of %s may not read this stream: add the origin to spec.cors.allowedOrigins", quote(r.Header.Get("Origin")))
 	}
 	topic, single := singleTopic(r.URL.Path)
-	if !single && r.URL.Path != "/v1/events" {
+	if !single && r.URL.Path != "/v1/events" || single && topic == "" {
 		return refuse(http.StatusNotFound, "not_found", "there is nothing here: read /v1/events?topic=… or /v1/topics/{topic}/events")
 	}
 	switch r.Method {
@@ -35,6 +40,9 @@ func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
 	default:
 		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
 		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "readers GET; publishers POST to the publish port")
+	}
+	if r.ContentLength != 0 {
+		return refuse(http.StatusBadRequest, "body_unwanted", "readers send no body: leave it out, and Content-Length with it")
 	}
 	if !acceptsEventStream(r.Header.Values("Accept")) {
 		return refuse(http.StatusNotAcceptable, "not_acceptable", "this is text/event-stream: accept it, or */*")
@@ -78,7 +86,6 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 	if err != nil {
 		return undeclared(err) // since a moment ago
 	}
-	defer sub.Close()
 	if opening.Reason != "" && q.asked.FailOnGap {
 		return gone(opening)
 	}
@@ -101,7 +108,7 @@ func gone(o eventlog.Opening) *problem {
 }
 
 func undeclared(err error) *problem {
-	return refuse(http.StatusNotFound, "topic_not_declared", "%v: the stream has no such topic in spec.topics", err)
+	return refuse(http.StatusNotFound, "topic_not_declared", "%v: add it to the stream's spec.topics", err)
 }
 
 // admit counts a connection, if it may come in now.

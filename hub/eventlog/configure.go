@@ -1,23 +1,25 @@
 package eventlog
 
-// Configure replaces rules and limit. Topics that are no longer declared are gone with their events; the others keep what the
-// new retention allows. Who subscribes to what is gone reads nothing any more: see Declared.
+import (
+	"slices"
+)
+
+// maxRetired bounds the rules that are remembered after they are no longer declared. A stream has at most 256 at a time.
+const maxRetired = 512
+
+// Configure replaces rules and limit. Topics that are no longer declared are gone with their events, and so is what their readers
+// can resume: that counts as a loss, also when the topic is declared again. The others keep what the new retention allows.
 func (m *Memory) Configure(rules []Rule, limit int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	old, now := m.rules, m.clock()
+	now := m.clock()
+	old := m.rules
 	m.rules, m.limit = newRules(rules), limit
-	for _, r := range m.rules {
-		for _, o := range old {
-			if o.Selector.Overlaps(r.Selector) {
-				r.floor.include(o.floor)
-			}
-		}
-	}
-	m.govern()
+	m.govern() // removed topics leave their losses with their old rules,
+	m.retire(old)
 	for e := m.all.oldest; e != nil; e = e.global.newer {
 		e.aging = links{}
-		e.topic.rule.aging.push(e)
+		e.topic.rule.aging.push(e) // in the order of time, as a list must be
 	}
 	for _, t := range m.topics {
 		for t.ring.count > t.rule.Events {
@@ -25,18 +27,15 @@ func (m *Memory) Configure(rules []Rule, limit int64) {
 		}
 		m.rest(t)
 	}
-	for m.bytes > m.limit && m.all.oldest != nil {
-		m.drop(m.all.oldest.topic, now)
-	}
-	m.expiry = now
+	m.shrink(now)
+	m.expiry = now // whatever the ages were
 	m.expire(now)
 }
 
-// govern gives each topic its new rule, removes those that have none, and tells the groups.
+// govern gives each topic its new rule, and removes those that have none.
 func (m *Memory) govern() {
 	for _, t := range m.topics {
-		r := m.governing(t.name)
-		if r != nil {
+		if r := m.governing(t.name); r != nil {
 			t.rule = r
 			continue
 		}
@@ -44,20 +43,33 @@ func (m *Memory) govern() {
 			e := t.ring.pop()
 			m.all.remove(e)
 			m.bytes -= e.cost()
+			m.loses(&t.lost, e.Seq)
 		}
-		for _, g := range t.groups {
-			delete(g.topics, t)
-		}
-		delete(m.topics, t.name)
+		m.forget(t)
 	}
-	for _, g := range m.groups {
-		g.rules = nil
+}
+
+// retire keeps what the topics of old rules lost: with the same rule if there still is one, else for whoever asks for them.
+func (m *Memory) retire(old []*rule) {
+	for _, o := range slices.Concat(old, m.retired) {
 		for _, r := range m.rules {
-			if r.Selector.Overlaps(g.selector) {
-				g.rules = append(g.rules, r)
-				g.lost.include(r.floor)
+			if r.Selector.String() == o.Selector.String() {
+				r.floor.include(o.floor)
 			}
 		}
+	}
+	declared := func(o *rule) bool {
+		return slices.ContainsFunc(m.rules, func(r *rule) bool { return r.Selector.String() == o.Selector.String() })
+	}
+	m.retired = slices.DeleteFunc(slices.Concat(m.retired, old), func(o *rule) bool { return declared(o) || o.floor.seq == 0 })
+	for len(m.retired) > maxRetired { // the oldest count for every topic from then on
+		for _, r := range slices.Concat(m.rules, m.retired[1:]) {
+			r.floor.include(m.retired[0].floor)
+		}
+		m.retired = m.retired[1:]
+	}
+	for _, r := range m.retired {
+		r.aging = list{via: agingLinks}
 	}
 }
 
@@ -65,7 +77,7 @@ func (m *Memory) govern() {
 type Usage struct {
 	// Events and Topics that are retained now; a topic without events counts while it is remembered.
 	Events, Topics int
-	// Bytes that retained events take, the log's own overhead included.
+	// Bytes that retained events and topics take, the log's own overhead included.
 	Bytes int64
 	// Rules in order of precedence.
 	Rules []RuleUsage

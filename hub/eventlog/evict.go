@@ -2,8 +2,8 @@ package eventlog
 
 import "time"
 
-// maxIdleTopics is how many empty dynamic topics that nobody reads are remembered: enough that a topic outlives the absence of
-// its readers on a busy day, at some 200 bytes each.
+// maxIdleTopics is how many empty dynamic topics are remembered: enough that a topic outlives the absence of its readers on a
+// busy day, at some 400 bytes each.
 const maxIdleTopics = 16384
 
 // Expire drops what is older than its rule's age. Append and Read do so too; a log at rest needs it called now and then, so
@@ -22,7 +22,18 @@ func (m *Memory) evict(t *topic, now time.Time) {
 		m.drop(t, now)
 	}
 	m.expire(now)
-	for m.bytes > m.limit && m.all.oldest != nil {
+	m.shrink(now)
+}
+
+// shrink keeps to the limit. Topics without events go before events.
+func (m *Memory) shrink(now time.Time) {
+	for m.bytes > m.limit {
+		if m.forgetIdle() {
+			continue
+		}
+		if m.all.oldest == nil {
+			return
+		}
 		m.drop(m.all.oldest.topic, now)
 	}
 }
@@ -54,37 +65,47 @@ func (m *Memory) drop(t *topic, now time.Time) {
 	m.all.remove(e)
 	m.bytes -= e.cost()
 	if !e.stale(now) {
-		m.drops++
-		t.lost = loss{seq: e.Seq, at: m.drops}
-		for _, g := range t.groups {
-			g.lost.include(t.lost)
-		}
+		m.loses(&t.lost, e.Seq)
 	}
 	m.rest(t)
 }
 
+// loses notes a loss, of a topic or of a rule's forgotten ones.
+func (m *Memory) loses(l *loss, seq uint64) {
+	m.drops++
+	*l = loss{seq: max(l.seq, seq), at: m.drops}
+	m.lost.include(*l)
+}
+
 // rest notes that a topic may have become idle, and forgets the topic that has been so for longest when there are too many.
 func (m *Memory) rest(t *topic) {
-	if t.idle || t.ring.count > 0 || t.readers > 0 || t.rule.Selector.Exact() {
+	if t.idle || t.ring.count > 0 || t.rule.Selector.Exact() {
 		return
 	}
 	t.idle = true
 	m.idle = append(m.idle, t)
-	for len(m.idle) > maxIdleTopics {
-		oldest := m.idle[0]
+	for len(m.idle) > maxIdleTopics && m.forgetIdle() {
+		continue
+	}
+}
+
+// forgetIdle forgets the topic that has been idle for longest, and says whether there was one.
+func (m *Memory) forgetIdle() bool {
+	for len(m.idle) > 0 {
+		t := m.idle[0]
 		m.idle = m.idle[1:]
-		oldest.idle = false
-		if oldest.ring.count == 0 && oldest.readers == 0 && m.topics[oldest.name] == oldest {
-			m.forget(oldest)
+		t.idle = false
+		if t.ring.count == 0 && m.topics[t.name] == t {
+			m.forget(t)
+			return true
 		}
 	}
+	return false
 }
 
 // forget removes an empty topic. What it lost is remembered by its rule.
 func (m *Memory) forget(t *topic) {
 	t.rule.floor.include(t.lost)
-	for _, g := range t.groups {
-		delete(g.topics, t)
-	}
+	m.bytes -= t.cost()
 	delete(m.topics, t.name)
 }

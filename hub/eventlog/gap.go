@@ -20,10 +20,10 @@ func (s *Subscription) open(start Start) Opening {
 	id, ok := event.ParseID(start.Cursor)
 	switch {
 	case !ok, id.Epoch == m.epoch && id.Seq > head.Seq:
-		return Opening{Resume: ResumeGap, Cursor: head, Reason: ReasonUnknownID, Lost: s.names()}
+		return Opening{Resume: ResumeGap, Cursor: head, Reason: ReasonUnknownID, Lost: s.texts()}
 	case id.Epoch != m.epoch:
 		s.losses(0)
-		return Opening{Resume: ResumeReset, Cursor: s.beforeNext(0), Reason: ReasonReset, Lost: s.names()}
+		return Opening{Resume: ResumeReset, Cursor: s.beforeNext(0), Reason: ReasonReset, Lost: s.texts()}
 	}
 	if lost := s.losses(id.Seq); len(lost) > 0 {
 		return Opening{Resume: ResumeGap, Cursor: s.beforeNext(id.Seq), Reason: ReasonEvicted, Lost: lost}
@@ -86,7 +86,7 @@ func (s *Subscription) beforeNext(after uint64) event.ID {
 	return next
 }
 
-func (s *Subscription) names() []string {
+func (s *Subscription) texts() []string {
 	names := make([]string, len(s.selectors))
 	for i, sel := range s.selectors {
 		names[i] = sel.String()
@@ -94,19 +94,33 @@ func (s *Subscription) names() []string {
 	return names
 }
 
-// losses names what lost events after a position that the reader was not told of: topics, or the pattern where its topics are
+// loss is the newest event that was dropped of a topic, or of several. Two figures are needed. Take a reader at cursor 1 of
+// topics `fast` and `slow`: event 3 of fast is dropped, and the reader is told. Then event 2 of slow is dropped, which it has
+// not read. By its sequence that is older than what the reader was told of, and yet it is news: the drop came later.
+type loss struct {
+	// seq is the event's sequence, 0 before the first. What a reader has read up to its cursor cannot be lost to it.
+	seq uint64
+	// at counts the drops up to the latest of them. What came before the reader was last told is not told again.
+	at uint64
+}
+
+func (l *loss) include(o loss) {
+	l.seq, l.at = max(l.seq, o.seq), max(l.at, o.at)
+}
+
+// losses names what lost events after a position that the reader was not told of: topics, or the selector where its topics are
 // forgotten or too many to name. From then on the reader counts as told.
 func (s *Subscription) losses(after uint64) []string {
-	var out []string
 	untold := func(l loss) bool { return l.seq > after && l.at > s.told }
-	for _, t := range s.exact {
-		if untold(t.lost) {
-			out = append(out, t.name)
+	var out []string
+	if untold(s.log.lost) { // of any topic: most reads end here
+		for _, name := range s.names {
+			if untold(s.log.lossOf(name)) {
+				out = append(out, name)
+			}
 		}
-	}
-	for _, g := range s.groups {
-		if untold(g.lost) {
-			out = append(out, g.losses(untold)...)
+		for _, p := range s.patterns {
+			out = append(out, s.log.lossesOf(p, untold)...)
 		}
 	}
 	s.told = s.log.drops
@@ -114,33 +128,42 @@ func (s *Subscription) losses(after uint64) []string {
 	return slices.Compact(out)
 }
 
-func (g *group) losses(untold func(loss) bool) (out []string) {
-	pattern := []string{g.selector.String()}
-	for _, r := range g.rules {
-		if untold(r.floor) {
-			return pattern
+// lossOf is what a topic lost, or may have lost where it is forgotten.
+func (m *Memory) lossOf(name string) loss {
+	if t := m.topics[name]; t != nil {
+		return t.lost
+	}
+	return m.floor(name)
+}
+
+// lossesOf names the topics that a pattern chooses and that lost something; the pattern stands for forgotten ones, and for too
+// many.
+func (m *Memory) lossesOf(p event.Selector, untold func(loss) bool) (out []string) {
+	for _, r := range slices.Concat(m.rules, m.retired) {
+		if untold(r.floor) && r.Selector.Overlaps(p) {
+			return []string{p.String()}
 		}
 	}
-	for t := range g.topics {
-		if untold(t.lost) {
+	for _, t := range m.topics {
+		if untold(t.lost) && p.Match(t.name) {
 			out = append(out, t.name)
 		}
 		if len(out) > maxLostTopics {
-			return pattern
+			return []string{p.String()}
 		}
 	}
 	return out
 }
 
-// loss is the newest event that was dropped of a topic, or of several.
-type loss struct {
-	// seq is the event's sequence, 0 before the first.
-	seq uint64
-	// at counts the drops up to the latest of them. An older event may be dropped later than a newer one of another topic, and a
-	// reader that was told of the one has not been told of the other.
-	at uint64
-}
-
-func (l *loss) include(o loss) {
-	l.seq, l.at = max(l.seq, o.seq), max(l.at, o.at)
+// floor is what any forgotten topic of a name may have lost.
+func (m *Memory) floor(name string) (l loss) {
+	if r := m.governing(name); r != nil {
+		l = r.floor
+	}
+	for _, r := range m.retired {
+		if r.Selector.Match(name) {
+			l.include(r.floor)
+		}
+	}
+	return l
 }

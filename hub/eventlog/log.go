@@ -24,10 +24,10 @@ import (
 // of any forgotten topic of the same rule is then told of a gap that may not be one. A false alarm, never a silent loss.
 type Log interface {
 	// Append stores an event under the next sequence, or finds that it is stored already by its key. It fails with
-	// ErrUndeclared and ErrKeyReused, and stores nothing then.
+	// ErrUndeclared, ErrKeyReused and ErrTooLarge, and stores nothing then.
 	Append(e *event.Event) (Receipt, error)
 	// Subscribe prepares to read what selectors choose, from start on. It fails with ErrUndeclared when a selector can
-	// choose nothing. The subscription is closed by its user.
+	// choose nothing.
 	Subscribe(selectors []event.Selector, start Start) (*Subscription, Opening, error)
 	// Since returns the retained entries after a position, oldest first, at most the newest limit of them, and the
 	// position of the newest.
@@ -53,7 +53,10 @@ type Receipt struct {
 var ErrKeyReused = errors.New("key was used for another event")
 
 // ErrUndeclared says that no rule of the stream covers a topic.
-var ErrUndeclared = errors.New("topic is not declared")
+var ErrUndeclared = errors.New("is not declared")
+
+// ErrTooLarge says that an event alone would take more than the log may hold.
+var ErrTooLarge = errors.New("the event does not fit the history")
 
 // Rule declares topics and how much of each is kept.
 type Rule struct {

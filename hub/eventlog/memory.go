@@ -3,6 +3,7 @@ package eventlog
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,10 @@ import (
 // and the allocator's rounding.
 const entryOverhead = 208
 
+// topicOverhead is what a topic costs besides its name and its events: the struct, its entry in a map that is at worst half full, its
+// place among the idle, and the allocator's rounding.
+const topicOverhead = 320
+
 // Memory is a Log in memory. Its epoch is new each time, so there must be one of it for a stream.
 type Memory struct {
 	epoch string
@@ -23,16 +28,16 @@ type Memory struct {
 	mu       sync.Mutex
 	rules    []*rule // by precedence
 	topics   map[string]*topic
-	idle     []*topic // empty and unread ones, idle for longest first; may hold some that are no longer
+	idle     []*topic // empty ones, idle for longest first; may hold some that are no longer
 	all      list
 	bytes    int64
 	limit    int64
 	expiry   time.Time // of the entry that expires next, or earlier
-	groups   map[string]*group
+	retired  []*rule   // that are no longer declared, for what their topics lost
+	lost     loss      // of all topics
 	watchers []chan<- struct{}
 	keys     duplicates
 	drops    uint64 // counts entries that were dropped
-	visits   uint64 // counts reads that go over topics
 }
 
 // rule is a declared Rule with what it governs.
@@ -49,14 +54,8 @@ type topic struct {
 	rule *rule
 	ring ring
 	lost loss
-	// groups are the patterns that choose it.
-	groups []*group
-	// readers counts subscriptions that name it.
-	readers int
 	// idle says that it stands in Memory.idle.
 	idle bool
-	// visit is the last read that took it, so that a read takes it once.
-	visit uint64
 }
 
 // NewMemory returns an empty log. Events of all topics together take at most limit bytes, the log's own overhead for each
@@ -67,7 +66,6 @@ func NewMemory(rules []Rule, limit int64) *Memory {
 		clock:  time.Now,
 		limit:  limit,
 		topics: map[string]*topic{},
-		groups: map[string]*group{},
 		all:    list{via: globalLinks},
 	}
 	m.rules = newRules(rules)
@@ -126,6 +124,10 @@ func (m *Memory) append(e *event.Event, draft *event.Draft, key, payload digest)
 	}
 	seq := m.head.Load() + 1
 	entry := &Entry{Seq: seq, Topic: t.name, Frame: draft.Stamp(seq), topic: t, at: now}
+	if need := entry.cost() + t.cost(); need > m.limit {
+		m.rest(t)
+		return Receipt{}, nil, fmt.Errorf("%w: it takes %d bytes of %d", ErrTooLarge, need, m.limit)
+	}
 	if e.TTL > 0 {
 		entry.until = now.Add(e.TTL)
 	}
@@ -154,24 +156,24 @@ func (m *Memory) store(t *topic, e *Entry) {
 
 func (e *Entry) cost() int64 { return int64(len(e.Frame.Chunk())) + entryOverhead }
 
-// topic returns a declared topic, and makes it at its first use.
+// topic returns a declared topic, and makes it at its first event.
 func (m *Memory) topic(name string) (*topic, error) {
 	if t := m.topics[name]; t != nil {
 		return t, nil
 	}
 	r := m.governing(name)
 	if r == nil {
-		return nil, fmt.Errorf("%w: %s", ErrUndeclared, name)
+		return nil, fmt.Errorf("topic %s %w", name, ErrUndeclared)
 	}
-	t := &topic{name: name, rule: r, lost: r.floor}
+	name = strings.Clone(name) // it may be a part of a much longer request
+	t := &topic{name: name, rule: r, lost: m.floor(name)}
 	m.topics[name] = t
-	for _, g := range m.groups {
-		if g.selector.Match(name) {
-			g.add(t)
-		}
-	}
+	m.bytes += t.cost()
 	return t, nil
 }
+
+// cost of a topic beside its events.
+func (t *topic) cost() int64 { return topicOverhead + int64(len(t.name)) }
 
 func (m *Memory) governing(name string) *rule {
 	for _, r := range m.rules {

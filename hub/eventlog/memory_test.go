@@ -92,7 +92,6 @@ func TestOpenings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, got := subscribe(t, m, c.start, c.selectors...)
-			defer s.Close()
 			c.want.Cursor.Epoch = m.Epoch()
 			if fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("opening %v, want %v", got, c.want)
@@ -187,7 +186,7 @@ func TestRetention(t *testing.T) {
 	}
 	now = now.Add(time.Hour)
 	m.Expire()
-	if u := m.Usage(); u.Events != 0 || u.Bytes != 0 {
+	if u := m.Usage(); u.Events != 0 || u.Bytes != 2*topicOverhead+int64(len("short")+len("long")) {
 		t.Errorf("expired events are held: %+v", u)
 	}
 }
@@ -318,15 +317,89 @@ func TestConfigure(t *testing.T) {
 	s, _ := subscribe(t, m, Start{}, ">")
 	m.Configure(rules(2, "a", "p.x"), 1<<20)
 	b := s.Read(0, 1<<20, nil)
-	if !slices.Equal(seqs(b), []uint64{7, 8, 9, 10}) || !slices.Equal(b.Lost, []string{"a", "p.x"}) {
+	if !slices.Equal(seqs(b), []uint64{7, 8, 9, 10}) || !slices.Equal(b.Lost, []string{">"}) { // b is among what it lost, and gone
 		t.Errorf("%v, lost %v", seqs(b), b.Lost)
 	}
-	if err := m.Declared(sels("b")); !errors.Is(err, ErrUndeclared) {
+	if err := m.Declared(sels("b")); !errors.Is(err, ErrUndeclared) || !s.Declared() {
 		t.Errorf("b is gone: %v", err)
 	}
 	publish(t, m, "a")
 	if b := s.Read(10, 1<<20, nil); len(b.Entries) != 1 {
 		t.Errorf("reading goes on: %v", seqs(b))
+	}
+}
+
+func TestRemovedTopicsAreALoss(t *testing.T) {
+	m := NewMemory(rules(10, "a", "b", "p.*"), 1<<20)
+	for range 3 {
+		publish(t, m, "a")
+		publish(t, m, "p.x")
+	}
+	lagging, _ := subscribe(t, m, Start{}, ">")
+	m.Configure(rules(10, "b"), 1<<20)
+	if b := lagging.Read(2, 1<<20, nil); !slices.Equal(b.Lost, []string{">"}) {
+		t.Errorf("a reader that lags is told: %v", b.Lost)
+	}
+	if _, o := subscribe(t, m, at(m, 2), ">"); o.Resume != ResumeGap {
+		t.Errorf("removed: %+v", o)
+	}
+	if _, o := subscribe(t, m, at(m, 2), "b"); o.Resume != ResumeExact {
+		t.Errorf("another topic lost nothing: %+v", o)
+	}
+	for _, back := range [][]Rule{rules(10, "a", "p.*"), rules(10, ">")} {
+		m.Configure(back, 1<<20)
+		for _, selector := range []string{"a", "p.x", "p.*"} {
+			if _, o := subscribe(t, m, at(m, 2), selector); o.Resume != ResumeGap {
+				t.Errorf("%s is back: %+v", selector, o)
+			}
+			if _, o := subscribe(t, m, at(m, 6), selector); o.Resume != ResumeExact {
+				t.Errorf("%s has lost nothing since: %+v", selector, o)
+			}
+		}
+	}
+	publish(t, m, "a")
+	if _, o := subscribe(t, m, at(m, 2), "a"); o.Resume != ResumeGap {
+		t.Errorf("with a new event: %+v", o)
+	}
+	for i := range 2 * maxRetired {
+		m.Configure(rules(10, fmt.Sprint("t", i)), 1<<20)
+		publish(t, m, fmt.Sprint("t", i))
+	}
+	if len(m.retired) > maxRetired {
+		t.Errorf("%d rules are remembered", len(m.retired))
+	}
+	if _, o := subscribe(t, m, at(m, 2), fmt.Sprint("t", 2*maxRetired-1)); o.Resume != ResumeGap {
+		t.Errorf("what is no longer remembered counts for all: %+v", o)
+	}
+}
+
+func TestReadersCostTheLogNothing(t *testing.T) {
+	m := NewMemory(rules(10, "p.>"), 1<<20)
+	for i := range 100 {
+		subscribe(t, m, Start{}, fmt.Sprint("p.", i), fmt.Sprint("p.*.", i))
+	}
+	if u := m.Usage(); u.Topics != 0 || u.Bytes != 0 {
+		t.Errorf("%+v", u)
+	}
+}
+
+func TestTopicsCountAgainstTheLimit(t *testing.T) {
+	const limit = 1 << 20
+	m := NewMemory(rules(10, "p.>"), limit)
+	for i := range 20_000 {
+		publish(t, m, fmt.Sprint("p.", i, ".", strings.Repeat("x", 200)))
+		if u := m.Usage(); u.Bytes > limit {
+			t.Fatalf("%+v", u)
+		}
+	}
+	if u := m.Usage(); u.Topics > limit/topicOverhead || u.Events == 0 {
+		t.Errorf("%+v", u)
+	}
+	if _, err := m.Append(&event.Event{Topic: "p.big", Data: make([]byte, limit)}); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("an event that fits nothing: %v", err)
+	}
+	if m.Usage().Events == 0 {
+		t.Error("it has pushed out the others")
 	}
 }
 
@@ -359,10 +432,6 @@ func TestReadsAgree(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Fatalf("%v after %d: %d entries, want %d", selectors, after, len(got), len(want))
 		}
-		s.Close()
-	}
-	if len(m.groups) > 0 {
-		t.Errorf("groups without readers: %d", len(m.groups))
 	}
 }
 

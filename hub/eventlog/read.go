@@ -2,7 +2,6 @@ package eventlog
 
 import (
 	"container/heap"
-	"slices"
 	"time"
 )
 
@@ -41,7 +40,7 @@ func (s *Subscription) Read(after uint64, maxBytes int, into []*Entry) Batch {
 	if after >= s.replayed {
 		s.starts = nil
 	}
-	if b.Cursor-after <= nearby && (len(s.groups) > 0 || len(s.exact) > 1) {
+	if b.Cursor-after <= nearby && (len(s.patterns) > 0 || len(s.names) > 1) {
 		s.readRecent(after, maxBytes, &b)
 	} else {
 		s.readTopics(after, maxBytes, &b)
@@ -76,13 +75,6 @@ func (s *Subscription) readRecent(after uint64, maxBytes int, b *Batch) {
 	}
 }
 
-func (s *Subscription) chooses(t *topic) bool {
-	if slices.Contains(s.exact, t) {
-		return true
-	}
-	return slices.ContainsFunc(t.groups, func(g *group) bool { return slices.Contains(s.groups, g) })
-}
-
 // readTopics merges the rings of the chosen topics, each from the cursor on.
 func (s *Subscription) readTopics(after uint64, maxBytes int, b *Batch) {
 	var merge sources
@@ -100,25 +92,6 @@ func (s *Subscription) readTopics(after uint64, maxBytes int, b *Batch) {
 			heap.Pop(&merge)
 		} else {
 			heap.Fix(&merge, 0)
-		}
-	}
-}
-
-// each calls f once for each chosen topic.
-func (s *Subscription) each(f func(*topic)) {
-	s.log.visits++
-	once := func(t *topic) {
-		if t.visit != s.log.visits {
-			t.visit = s.log.visits
-			f(t)
-		}
-	}
-	for _, t := range s.exact {
-		once(t)
-	}
-	for _, g := range s.groups {
-		for t := range g.topics {
-			once(t)
 		}
 	}
 }

@@ -2,34 +2,20 @@ package eventlog
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/runnel-dev/runnel/hub/event"
 )
 
-// group is a pattern that at least one subscription chooses by, with the topics that it chooses now. Subscriptions share it.
-type group struct {
-	selector event.Selector
-	topics   map[*topic]struct{}
-	readers  int
-	// lost includes the losses of all its topics, forgotten ones too.
-	lost loss
-	// rules whose topics it may choose.
-	rules []*rule
-}
-
-func (g *group) add(t *topic) {
-	g.topics[t] = struct{}{}
-	t.groups = append(t.groups, g)
-	g.lost.include(t.lost)
-}
-
-// Subscription reads what its selectors choose. It has no position of its own: who reads keeps the cursor. Its methods may be
-// called concurrently with those of the log, but not with each other.
+// Subscription reads what its selectors choose. The log keeps nothing for it: it finds its topics by their names at each read, so
+// that however many readers choose however many topics that nobody publishes to, they cost no memory of the log. It has no
+// position either: who reads keeps the cursor. Its methods may be called concurrently with those of the log, but not with each
+// other.
 type Subscription struct {
 	log       *Memory
 	selectors []event.Selector
-	exact     []*topic
-	groups    []*group
+	names     []string         // of the exact selectors
+	patterns  []event.Selector // the others
 	// told is the log's count of drops when the reader was last told of losses.
 	told uint64
 	// starts are where topics begin that begin later than the cursor. They count up to replayed.
@@ -45,12 +31,19 @@ func (m *Memory) Subscribe(selectors []event.Selector, start Start) (*Subscripti
 		return nil, Opening{}, err
 	}
 	s := &Subscription{log: m, selectors: selectors}
-	s.attach()
+	for _, sel := range selectors {
+		switch {
+		case !sel.Exact():
+			s.patterns = append(s.patterns, sel)
+		case !slices.Contains(s.names, sel.String()):
+			s.names = append(s.names, sel.String())
+		}
+	}
 	m.expire(m.clock())
 	return s, s.open(start), nil
 }
 
-// Declared says whether every selector can still choose something; the error is ErrUndeclared.
+// Declared says whether every selector can choose something; the error is ErrUndeclared.
 func (m *Memory) Declared(selectors []event.Selector) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -59,92 +52,37 @@ func (m *Memory) Declared(selectors []event.Selector) error {
 
 func (m *Memory) declared(selectors []event.Selector) error {
 	for _, sel := range selectors {
-		if !m.overlaps(sel) {
-			return fmt.Errorf("%w: %s", ErrUndeclared, sel)
+		if !slices.ContainsFunc(m.rules, func(r *rule) bool { return r.Selector.Overlaps(sel) }) {
+			return fmt.Errorf("topic %s %w", sel, ErrUndeclared)
 		}
 	}
 	return nil
 }
 
-func (m *Memory) overlaps(sel event.Selector) bool {
-	for _, r := range m.rules {
-		if r.Selector.Overlaps(sel) {
-			return true
-		}
-	}
-	return false
-}
-
 // Selectors that the subscription chooses by.
 func (s *Subscription) Selectors() []event.Selector { return s.selectors }
 
-// Close gives up what the log keeps for the subscription. It is called once.
-func (s *Subscription) Close() {
-	m := s.log
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s.detach()
+// Declared says whether all that the subscription chooses is still declared.
+func (s *Subscription) Declared() bool { return s.log.Declared(s.selectors) == nil }
+
+func (s *Subscription) chooses(t *topic) bool {
+	return slices.Contains(s.names, t.name) ||
+		slices.ContainsFunc(s.patterns, func(p event.Selector) bool { return p.Match(t.name) })
 }
 
-func (s *Subscription) attach() {
-	m := s.log
-	for _, sel := range s.selectors {
-		if sel.Exact() {
-			// It is declared, and governed by a rule, or declared returned an error.
-			if t, err := m.topic(sel.String()); err == nil {
-				t.readers++
-				s.exact = append(s.exact, t)
-			}
-			continue
-		}
-		g := m.group(sel)
-		g.readers++
-		s.groups = append(s.groups, g)
-	}
-}
-
-func (s *Subscription) detach() {
-	m := s.log
-	for _, t := range s.exact {
-		t.readers--
-		m.rest(t)
-	}
-	for _, g := range s.groups {
-		if g.readers--; g.readers == 0 {
-			m.dissolve(g)
-		}
-	}
-	s.exact, s.groups = nil, nil
-}
-
-func (m *Memory) group(sel event.Selector) *group {
-	if g := m.groups[sel.String()]; g != nil {
-		return g
-	}
-	g := &group{selector: sel, topics: map[*topic]struct{}{}}
-	for _, t := range m.topics {
-		if sel.Match(t.name) {
-			g.add(t)
-		}
-	}
-	for _, r := range m.rules {
-		if r.Selector.Overlaps(sel) {
-			g.rules = append(g.rules, r)
-			g.lost.include(r.floor)
-		}
-	}
-	m.groups[sel.String()] = g
-	return g
-}
-
-func (m *Memory) dissolve(g *group) {
-	for t := range g.topics {
-		for i, other := range t.groups {
-			if other == g {
-				t.groups = append(t.groups[:i], t.groups[i+1:]...)
-				break
+// each calls f once for each topic that the subscription chooses and that there is.
+func (s *Subscription) each(f func(*topic)) {
+	if len(s.patterns) == 0 {
+		for _, name := range s.names {
+			if t := s.log.topics[name]; t != nil {
+				f(t)
 			}
 		}
+		return
 	}
-	delete(m.groups, g.selector.String())
+	for _, t := range s.log.topics {
+		if s.chooses(t) {
+			f(t)
+		}
+	}
 }

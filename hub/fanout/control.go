@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"bytes"
 	"encoding/json"
 	"math/rand/v2"
 	"strings"
@@ -102,9 +103,11 @@ func (p *Pool) closing(text []byte, reason Reason) []byte {
 
 // line is one line of JSON; what is given always has one.
 func line(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // a pattern's > is read by people
+	if err := e.Encode(v); err != nil {
 		panic(err) // a struct of strings and numbers
 	}
-	return b
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'})
 }

@@ -130,10 +130,7 @@ func (h *hub) readAs(sink Sink, asked Reader, selectors ...string) {
 		h.t.Fatal(err)
 	}
 	asked.Sub, asked.Opening = sub, opening
-	h.wg.Go(func() {
-		defer sub.Close()
-		h.pool.Serve(context.Background(), sink, asked)
-	})
+	h.wg.Go(func() { h.pool.Serve(context.Background(), sink, asked) })
 }
 
 func TestOpensThenDelivers(t *testing.T) {
@@ -214,14 +211,21 @@ func TestSettingsReachConnectedReaders(t *testing.T) {
 	r.until(t, "heartbeat", contains("\n\n:\n"))
 }
 
-func TestEndChoosesBySubscription(t *testing.T) {
+func TestReadersOfWhatIsRemovedEnd(t *testing.T) {
 	h := newHub(t, 10, calm)
-	gone, stays := newRecorder(), newRecorder()
+	gone, stays, late := newRecorder(), newRecorder(), newRecorder()
 	h.read(gone, "", "a")
 	h.read(stays, "", "b")
 	gone.until(t, "open", contains("runnel-open"))
-	h.pool.End(ReasonRemoved, func(s *eventlog.Subscription) bool { return s.Selectors()[0].String() == "a" })
+	sub, opening, err := h.log.Subscribe(sels(t, "a"), eventlog.Start{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.log.Configure([]eventlog.Rule{{Selector: sels(t, "b")[0], Events: 10, Age: time.Hour}}, 1<<30)
+	h.pool.EndRemoved()
 	gone.until(t, "close", contains(`"reason":"gone","reconnect":false`))
+	h.wg.Go(func() { h.pool.Serve(context.Background(), late, Reader{Sub: sub, Opening: opening}) })
+	late.until(t, "close of one that came meanwhile", contains(`"reason":"gone","reconnect":false`))
 	h.publish("b", "still here")
 	stays.until(t, "event", contains("still here"))
 }

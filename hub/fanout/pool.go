@@ -93,12 +93,12 @@ func (p *Pool) Drain(window time.Duration) {
 	}
 }
 
-// End ends those readers that a function chooses by their subscription.
-func (p *Pool) End(reason Reason, choose func(*eventlog.Subscription) bool) {
+// EndRemoved ends the readers of what is no longer declared.
+func (p *Pool) EndRemoved() {
 	now := time.Now()
 	p.each(func(r *reader) {
-		if choose(r.asked.Sub) {
-			r.endAt(now, reason)
+		if !r.asked.Sub.Declared() {
+			r.endAt(now, ReasonRemoved)
 		}
 	})
 }

@@ -51,8 +51,12 @@ func (p *Pool) Serve(ctx context.Context, sink Sink, asked Reader) Reason {
 	defer p.readers.Add(-1)
 	r.shard.add(r)
 	defer r.shard.remove(r)
+	// What was decided for all readers before this one was among them.
 	if end := p.drained.Load(); end != nil {
 		r.endAt(*end, ReasonDrain)
+	}
+	if !asked.Sub.Declared() {
+		r.endAt(time.Now(), ReasonRemoved)
 	}
 	reason := (&writer{reader: r, sink: sink, cursor: asked.Opening.Cursor}).run(ctx)
 	p.observer.Ended(reason)
