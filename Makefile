@@ -1,4 +1,4 @@
-# Everything below runs with Go, git and make alone; what else is needed is fetched.
+# All but the targets for an image and a real cluster run with Go, git and make alone; what else is needed is fetched.
 
 VERSION ?= 0.1.0
 # The one image with all programs; what the manifests name.
@@ -50,7 +50,7 @@ lint: $(BIN)/golangci-lint ## gofmt, go vet and golangci-lint over both modules;
 	cd test && $(BIN)/golangci-lint run ./...
 
 .PHONY: test
-test: ## Run every test, under the race detector.
+test: ## Run every test; hub, operator and CLI under the race detector.
 	test/run
 
 .PHONY: fuzz
@@ -84,7 +84,7 @@ image: ## Build the image IMG.
 	docker build --build-arg VERSION=$(VERSION) -t $(IMG) .
 
 .PHONY: dist
-dist: $(BIN)/kustomize ## Write dist/install.yaml with image IMG, and the packed chart.
+dist: $(BIN)/kustomize ## Write dist/install.yaml with image IMG.
 	mkdir -p dist
 	$(BIN)/kustomize build config/default | sed 's|runnel:0\.1\.0|$(IMG)|' > dist/install.yaml
 

@@ -14,7 +14,9 @@ import (
 )
 
 const (
-	// jsonRoom is what a JSON body may take besides twice its event: names, topics and type.
+	// escapeRoom is how many bytes of JSON one byte of text may take: \u0000.
+	escapeRoom = 6
+	// jsonRoom is what a JSON body may take besides its event: names, topics and type.
 	jsonRoom = 32 << 10
 	// maxTopicsAtOnce bounds the topics that one document is sent to.
 	maxTopicsAtOnce = 64
@@ -39,7 +41,7 @@ func (h *Hub) publishDocuments(w http.ResponseWriter, r *http.Request, who auth.
 	limit := h.state.Load().config.Limits.EventBytes
 	switch kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind {
 	case "application/json":
-		body, bad := readBody(w, r, 2*limit+jsonRoom, limit)
+		body, bad := readBody(w, r, escapeRoom*limit+jsonRoom, limit)
 		if bad != nil {
 			return bad
 		}

@@ -84,11 +84,11 @@ func shutdown(servers map[*http.Server]net.Listener) (err error) {
 func (h *Hub) drain() {
 	window := h.state.Load().config.Drain.Window.D()
 	h.draining.Store(true)
-	h.logger.Info("draining", "readers", h.pool.Readers(), "window", window)
+	h.logger.Info("draining", "readers", h.pool.Readers(), "window", window.String())
 	h.pool.Drain(window)
 	ticker := time.NewTicker(drainPoll)
 	defer ticker.Stop()
-	for end := time.Now().Add(window + h.stall); h.pool.Readers() > 0 && time.Now().Before(end); {
+	for end := time.Now().Add(window + h.stall); h.taken.Load() > 0 && time.Now().Before(end); {
 		<-ticker.C
 	}
 }
@@ -111,8 +111,10 @@ func (h *Hub) server(routes http.Handler) *http.Server {
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:           routes,
-		Protocols:         protocols,
+		Handler:   routes,
+		Protocols: protocols,
+		// A stream's own deadline does not end a write that its connection is stuck in.
+		HTTP2:             &http.HTTP2Config{WriteByteTimeout: h.stall, SendPingTimeout: h.stall},
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,

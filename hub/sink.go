@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/runnel-dev/runnel/hub/fanout"
@@ -20,23 +21,32 @@ func newSink(w http.ResponseWriter, stall time.Duration) *sink {
 	return &sink{w, http.NewResponseController(w), stall}
 }
 
-// Write implements fanout.Sink.
+// pieceBytes is how much a connection must take within the stall timeout: what 30 s let through at some 2 kB/s.
+const pieceBytes = 64 << 10
+
+// Write implements fanout.Sink. Each piece has the whole time, so that a slow connection gets through large events.
 func (s *sink) Write(text []byte) error {
+	for piece := range slices.Chunk(text, pieceBytes) {
+		if err := s.writePiece(piece); err != nil {
+			return err
+		}
+	}
+	// HTTP/2 would end a stream at its deadline even while nothing is written.
+	return s.flush.SetWriteDeadline(time.Time{})
+}
+
+func (s *sink) writePiece(piece []byte) error {
 	if err := s.deadline(); err != nil {
 		return err
 	}
-	_, err := s.w.Write(text)
+	_, err := s.w.Write(piece)
 	if err == nil {
 		err = s.flush.Flush()
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return fanout.ErrStuck
 	}
-	if err != nil {
-		return err
-	}
-	// HTTP/2 would end a stream at its deadline even while nothing is written.
-	return s.flush.SetWriteDeadline(time.Time{})
+	return err
 }
 
 // finish bounds what net/http still writes when the handler has returned.

@@ -63,6 +63,21 @@ func TestStreamIsChunkedAndEndsWithItsTerminatorThenFIN(t *testing.T) {
 	}
 }
 
+func TestBodiesThatNeverComeHoldNoConnection(t *testing.T) {
+	s := start(t, nil)
+	for request, want := range map[string]string{
+		"POST /v1/events?topic=orders HTTP/1.1": "405 Method Not Allowed",
+		"GET /v1/events?topic=orders HTTP/1.1":  "400 Bad Request",
+		"GET /nowhere HTTP/1.1":                 "404 Not Found",
+	} {
+		r, _ := raw(t, s.Addrs().Subscribe, request+"\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+		answer, err := io.ReadAll(r) // ends with the connection
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+want) {
+			t.Errorf("%s: %q, %v", request, answer, err)
+		}
+	}
+}
+
 func TestHTTP10IsNotChunked(t *testing.T) {
 	s := start(t, nil)
 	r, _ := raw(t, s.Addrs().Subscribe, "GET /v1/topics/orders/events HTTP/1.0\r\n\r\n")
@@ -174,6 +189,7 @@ func TestSubscribeRefusals(t *testing.T) {
 		"undeclared":     {"GET", "/v1/events?topic=nowhere", nil, 404, "topic_not_declared"},
 		"one undeclared": {"GET", "/v1/events?topic=orders&topic=nowhere.*", nil, 404, "topic_not_declared"},
 		"elsewhere":      {"GET", "/v2/events", nil, 404, "not_found"},
+		"no name":        {"GET", "/v1/topics//events?topic=orders", nil, 404, "not_found"},
 		"double slash":   {"GET", "//v1/events?topic=orders", nil, 404, "not_found"},
 		"post":           {"POST", "/v1/events?topic=orders", nil, 405, "method_not_allowed"},
 		"accept":         {"GET", "/v1/events?topic=orders", []string{"Accept", "application/json"}, 406, "not_acceptable"},

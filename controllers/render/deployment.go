@@ -32,8 +32,9 @@ const (
 	// nonRoot is the image's user, as the Dockerfile says.
 	nonRoot = 65532
 
-	// drainMargin is what a hub may take after its longest drain to end what is in flight.
-	drainMargin = 30 * time.Second
+	// drainMargin is what a hub may take after its longest drain: 30 s until a reader that takes nothing is cut, 5 s to end what
+	// else is in flight, and as much again for a slow machine.
+	drainMargin = 70 * time.Second
 
 	// gracePeriodSeconds does not follow drain.window: the pod template must not change when the configuration does. A hub
 	// exits as soon as it is drained, so the surplus costs nothing.

@@ -22,7 +22,7 @@ func Encode(c *Config) ([]byte, error) {
 }
 
 // Decode reads a document strictly: a version or a field that it does not know, a value out of its bounds, or text after the
-// document is an error that names the field's path.
+// document is an error. It names the field, and the whole path of one that is out of its bounds.
 func Decode(b []byte) (*Config, error) {
 	var version struct {
 		Version int `json:"version"`

@@ -9,8 +9,8 @@ import (
 	"github.com/runnel-dev/runnel/hub/event"
 )
 
-// Bounds of a configuration. The resource's schema has the same ones; here they protect a hub from a document that another
-// hand wrote.
+// Bounds of a configuration. The resource's schema has the same ones, but for a drain of no length, which a local run needs; here
+// they protect a hub from a document that another hand wrote.
 const (
 	maxTopics     = 256
 	maxOrigins    = 64

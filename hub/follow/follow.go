@@ -17,6 +17,9 @@ import (
 // person does not notice a tenth of a second.
 const settle = 100 * time.Millisecond
 
+// maxSettle is how long a directory that never rests may put that off.
+const maxSettle = time.Second
+
 // Follower tells when the content of a file has become another. It watches directories and not the file, since an editor
 // that renames a new file over the old one takes the watched file away, and a mounted ConfigMap swaps a link.
 type Follower struct {
@@ -49,18 +52,26 @@ func New(path string, last []byte) (*Follower, error) {
 func (f *Follower) Run(ctx context.Context, changed func([]byte), lost func(error)) error {
 	rest := time.NewTimer(settle) // the file may have changed between its first reading and the watch
 	defer rest.Stop()
+	var unrest time.Time // since when there is news
+	wait := func() {
+		if unrest.IsZero() {
+			unrest = time.Now()
+		}
+		rest.Reset(min(settle, time.Until(unrest.Add(maxSettle))))
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return f.Close()
 		case <-f.watcher.Events:
-			rest.Reset(settle)
+			wait()
 		case err := <-f.watcher.Errors:
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
 				lost(err)
 			}
-			rest.Reset(settle) // events were dropped: look at the file itself
+			wait() // events were dropped: look at the file itself
 		case <-rest.C:
+			unrest = time.Time{}
 			f.look(changed, lost)
 		}
 	}

@@ -130,3 +130,34 @@ func TestSaysOnceThatTheFileIsGone(t *testing.T) {
 		t.Errorf("said again: %v", <-losses)
 	}
 }
+
+func TestADirectoryThatNeverRestsDelaysNothingForLong(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	write(t, path, "old")
+	contents, _ := following(t, path, "old")
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(settle / 4):
+				if err := os.WriteFile(filepath.Join(dir, "noise"), []byte{byte(i)}, 0o600); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	}()
+	defer func() {
+		close(stop)
+		<-done
+	}()
+	write(t, path, "new")
+	if got := next(t, contents); got != "new" {
+		t.Errorf("got %q", got)
+	}
+}
