@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -28,7 +27,7 @@ func (s *stream) topic() string { return s.publish + "/v1/topics/" + sampleTopic
 
 // apply applies the sample stream and says how.
 func apply(ctx context.Context, p *platform.Platform) (how string, err error) {
-	return p.ApplyFile(ctx, filepath.Join(platform.Root(), "config", "samples", "eventstream.yaml"))
+	return p.ApplyFile(ctx, "config/samples/eventstream.yaml")
 }
 
 // ready waits until the sample serves.
