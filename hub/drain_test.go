@@ -1,0 +1,89 @@
+package hub_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub"
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+func TestTooManyConnectionsAreRefusedSoftly(t *testing.T) {
+	s := start(t, func(c *config.Config) { c.Limits.Connections = 1 })
+	first := s.read("topic=orders")
+	first.expect("runnel-open", "live")
+	cursor := s.publish("orders", "1")
+	s.publish("orders", "2")
+	second := s.read("topic=orders", "Last-Event-ID", cursor)
+	if e := second.expect("runnel-close", `"reason":"overloaded","reconnect":true`); e.retry == "" || e.id != "" || second.resp.StatusCode != 200 {
+		t.Errorf("%d %+v", second.resp.StatusCode, e)
+	}
+	second.ends()
+	first.close()
+	for { // the place is free as soon as the hub sees the end
+		third := s.read("topic=orders", "Last-Event-ID", cursor)
+		if e, _ := third.next(); e.typ == "runnel-open" {
+			third.expect("", "2") // the refusal has not moved the cursor
+			return
+		}
+	}
+}
+
+func TestDrain(t *testing.T) {
+	s := start(t, func(c *config.Config) { c.Drain.Window = config.Duration(300 * time.Millisecond) })
+	var readers []*reader
+	for range 10 {
+		readers = append(readers, s.read("topic=orders"))
+		readers[len(readers)-1].expect("runnel-open", "live")
+	}
+	s.stop()
+	if got := slices.DeleteFunc(readers, func(c *reader) bool { c.expect("runnel-close", `"drain"`); c.ends(); return true }); len(got) > 0 {
+		t.Errorf("%d readers are left", len(got))
+	}
+	s.end()
+}
+
+func TestNewcomersInADrainAreRefusedSoftly(t *testing.T) {
+	s := start(t, func(c *config.Config) { c.Drain.Window = config.Duration(time.Minute) })
+	early, late := s.read("topic=orders"), s.read("topic=orders")
+	early.expect("runnel-open", "live")
+	late.expect("runnel-open", "live")
+	s.stop()
+	var e sse
+	select {
+	case e = <-early.events:
+	case e = <-late.events:
+		late = early
+	}
+	if e.typ != "runnel-close" {
+		t.Errorf("%+v", e)
+	}
+	if resp, body := do(t, "GET", "http://"+s.Addrs().Admin+"/readyz", ""); resp.StatusCode != 503 || body != "draining\n" {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	c := s.read("topic=orders")
+	c.expect("runnel-close", "overloaded")
+	c.ends()
+	s.publish("orders", "still taken")
+	late.expect("", "still taken")
+	late.close()
+	s.end()
+}
+
+func TestStuckReaderIsCut(t *testing.T) {
+	s := startWith(t, hub.Options{StallTimeout: 200 * time.Millisecond}, func(c *config.Config) {
+		c.Limits.EventBytes = 1 << 20
+		c.Retention.Bytes = 1 << 30
+	})
+	_, conn := raw(t, s.Addrs().Subscribe, "GET /v1/events?topic=orders HTTP/1.1\r\nHost: x\r\n\r\n")
+	defer func() { _ = conn.Close() }()
+	fast := s.read("topic=orders")
+	fast.expect("runnel-open", "live")
+	big := strings.Repeat("x", 1<<20)
+	for !strings.Contains(metrics(t, s), `runnel_hub_connections_ended_total{reason="slow_consumer"} 1`) {
+		s.publish("orders", big)
+		fast.expect("", "xxx")
+	}
+}
