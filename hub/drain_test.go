@@ -1,8 +1,12 @@
 package hub_test
 
 import (
+	"context"
+	"net"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -85,5 +89,55 @@ func TestStuckReaderIsCut(t *testing.T) {
 	for !strings.Contains(metrics(t, s), `runnel_hub_connections_ended_total{reason="slow_consumer"} 1`) {
 		s.publish("orders", big)
 		fast.expect("", "xxx")
+	}
+}
+
+// deaf is a connection whose client can stop reading.
+type deaf struct {
+	net.Conn
+	stop chan struct{} // closed to stop
+	end  chan struct{} // closed to let the client's goroutine end
+}
+
+func (d *deaf) Read(b []byte) (int, error) {
+	select {
+	case <-d.stop:
+		<-d.end
+		return 0, net.ErrClosed
+	default:
+		return d.Conn.Read(b)
+	}
+}
+
+func TestStuckHTTP2ConnectionIsCut(t *testing.T) {
+	s := startWith(t, hub.Options{StallTimeout: 300 * time.Millisecond}, func(c *config.Config) {
+		c.Limits.EventBytes = 1 << 20
+		c.Retention.Bytes = 1 << 30
+	})
+	stop, end := make(chan struct{}), make(chan struct{})
+	protocols := &http.Protocols{}
+	protocols.SetUnencryptedHTTP2(true)
+	via := &http.Transport{Protocols: protocols, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &deaf{c, stop, end}, c.(*net.TCPConn).SetReadBuffer(4 << 10)
+	}}
+	t.Cleanup(via.CloseIdleConnections)
+	const readers = 8 // each with a window of its own, together more than the socket takes
+	for range readers {
+		open(t, via, s.url("topic=orders")).expect("runnel-open", "live")
+	}
+	t.Cleanup(sync.OnceFunc(func() { close(end) })) // before the readers close
+	close(stop)
+	big := strings.Repeat("x", 1<<20)
+	for range 8 {
+		s.publish("orders", big)
+	}
+	for deadline := time.Now().Add(patience); s.Status().Connections > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d readers hold on", s.Status().Connections)
+		}
 	}
 }
