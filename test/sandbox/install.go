@@ -11,9 +11,11 @@ import (
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -114,7 +116,7 @@ func rank(o *unstructured.Unstructured) int {
 	return 2
 }
 
-// established waits until a CRD's resources are served.
+// established waits until a CRD's resources are served, and discovery says so.
 func established(ctx context.Context, c client.Client, o *unstructured.Unstructured) error {
 	ctx, cancel := context.WithTimeout(ctx, establishTimeout)
 	defer cancel()
@@ -132,7 +134,10 @@ func established(ctx context.Context, c client.Client, o *unstructured.Unstructu
 		}
 		for _, cond := range crd.Status.Conditions {
 			if cond.Type == apiextensionsv1.Established && cond.Status == apiextensionsv1.ConditionTrue {
-				return nil
+				// Discovery follows a moment later, here as in a cluster, and clients go by it.
+				if _, err := c.RESTMapper().RESTMapping(schema.GroupKind{Group: crd.Spec.Group, Kind: crd.Spec.Names.Kind}); !meta.IsNoMatchError(err) {
+					return err
+				}
 			}
 			if cond.Type == apiextensionsv1.NamesAccepted && cond.Status == apiextensionsv1.ConditionFalse {
 				return fmt.Errorf("its names are not accepted: %s", cond.Message)
