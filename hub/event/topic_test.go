@@ -69,7 +69,7 @@ func FuzzSelector(f *testing.F) {
 		s, err := event.ParseSelector(a)
 		o, err2 := event.ParseSelector(b)
 		if err != nil || err2 != nil || event.ValidateTopic(topic) != nil {
-			t.Skip("malformed")
+			return // malformed
 		}
 		if s.Match(topic) && o.Match(topic) && !s.Overlaps(o) {
 			t.Fatalf("%s and %s both match %s and do not overlap", a, b, topic)

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -76,29 +74,11 @@ func servePage() string {
 }
 
 func startPlatform(ctx SpecContext) {
-	var err error
-	runnel, err = platform.Start(ctx, platform.Options{Bin: programs(ctx), Sandbox: sandbox.Options{BackOff: backOff}})
+	bin, err := platform.Programs(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	runnel, err = platform.Start(ctx, platform.Options{Bin: bin, Sandbox: sandbox.Options{BackOff: backOff}})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(runnel.Stop()).To(Succeed()) })
 	Expect(runnel.Install(ctx)).To(Succeed())
 	Expect(runnel.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
-}
-
-// programs is the directory with operator and hub. They are built when they are missing from the directory that test/run fills.
-func programs(ctx SpecContext) string {
-	if bin := os.Getenv("RUNNEL_BIN"); bin != "" {
-		return bin
-	}
-	bin := filepath.Join(platform.Root(), "bin", "test")
-	for _, program := range []string{"operator", "hub"} {
-		if _, err := os.Stat(filepath.Join(bin, program)); err == nil {
-			continue
-		}
-		build := exec.CommandContext(ctx, "go", "build", "-o", bin+string(filepath.Separator), "./cmd/...")
-		build.Dir = platform.Root()
-		out, err := build.CombinedOutput()
-		Expect(err).NotTo(HaveOccurred(), string(out))
-		break
-	}
-	return bin
 }

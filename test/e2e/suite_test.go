@@ -4,9 +4,6 @@ package e2e_test
 
 import (
 	"context"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -41,8 +38,9 @@ func TestEndToEnd(t *testing.T) {
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	logf.SetLogger(GinkgoLogr)
-	var err error
-	p, err = platform.Start(ctx, platform.Options{Bin: programs(ctx)})
+	bin, err := platform.Programs(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	p, err = platform.Start(ctx, platform.Options{Bin: bin})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() {
 		Expect(p.Stop()).To(Succeed())
@@ -65,23 +63,6 @@ var _ = AfterEach(func(ctx SpecContext) {
 		GinkgoWriter.Println(operatorLog(ctx))
 	}
 })
-
-// programs is the directory with the operator and the hub: that of RUNNEL_BIN, else bin/test, where what is missing is built.
-func programs(ctx context.Context) string {
-	if dir := os.Getenv("RUNNEL_BIN"); dir != "" {
-		return dir
-	}
-	dir := filepath.Join(platform.Root(), "bin", "test")
-	for _, program := range []string{"operator", "hub"} {
-		if _, err := os.Stat(filepath.Join(dir, program)); err == nil {
-			continue
-		}
-		build := exec.CommandContext(ctx, "go", "build", "-o", dir+"/", "./cmd/"+program)
-		build.Dir, build.Stdout, build.Stderr = platform.Root(), GinkgoWriter, GinkgoWriter
-		Expect(build.Run()).To(Succeed(), "build %s", program)
-	}
-	return dir
-}
 
 // get reads an object by its name.
 func get[T client.Object](ctx context.Context, key client.ObjectKey, o T) T {

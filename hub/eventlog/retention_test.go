@@ -1,0 +1,144 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub/event"
+)
+
+func TestRetention(t *testing.T) {
+	now := time.Unix(1000, 0)
+	m := NewMemory([]Rule{{sel("short"), 10, time.Second}, {sel("long"), 2, time.Minute}}, 1<<20)
+	m.clock = func() time.Time { return now }
+	s, _ := subscribe(t, m, Start{}, ">")
+	publish(t, m, "long")
+	publish(t, m, "short")
+	now = now.Add(time.Second)
+	if b := s.Read(0, 1<<20, nil); !slices.Equal(seqs(b), []uint64{1}) || !slices.Equal(b.Lost, []string{"short"}) {
+		t.Errorf("by age: %v, lost %v", seqs(b), b.Lost)
+	}
+	publish(t, m, "long")
+	publish(t, m, "long")
+	if b := s.Read(0, 1<<20, nil); !slices.Equal(seqs(b), []uint64{3, 4}) || !slices.Equal(b.Lost, []string{"long"}) {
+		t.Errorf("by count: %v, lost %v", seqs(b), b.Lost)
+	}
+	if b := s.Read(0, 1<<20, nil); len(b.Lost) > 0 {
+		t.Errorf("a loss is told once, got %v", b.Lost)
+	}
+	now = now.Add(time.Hour)
+	m.Expire()
+	if u := m.Usage(); u.Events != 0 || u.Bytes != 2*topicOverhead+int64(len("short")+len("long")) {
+		t.Errorf("expired events are held: %+v", u)
+	}
+}
+
+func TestRetentionByBytes(t *testing.T) {
+	const limit = 64 << 10
+	m := NewMemory(rules(1_000_000, ">"), limit)
+	for i := range 1000 {
+		if _, err := m.Append(&event.Event{Topic: fmt.Sprintf("t%d", i%7), Data: make([]byte, i)}); err != nil {
+			t.Fatal(err)
+		}
+		if u := m.Usage(); u.Bytes > limit {
+			t.Fatalf("%d bytes after %d events", u.Bytes, i)
+		}
+	}
+	s, _ := subscribe(t, m, Start{}, ">")
+	b := s.Read(0, 1<<20, nil)
+	if got := seqs(b); got[len(got)-1] != 1000 || len(got) != int(got[len(got)-1]-got[0])+1 {
+		t.Errorf("the oldest go first: %v", got)
+	}
+}
+
+func TestTTL(t *testing.T) {
+	now := time.Unix(1000, 0)
+	m := NewMemory(rules(2, "a"), 1<<20)
+	m.clock = func() time.Time { return now }
+	s, _ := subscribe(t, m, Start{}, "a")
+	for range 2 {
+		if _, err := m.Append(&event.Event{Topic: "a", TTL: time.Second}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b := s.Read(0, 1<<20, nil); !slices.Equal(seqs(b), []uint64{1, 2}) {
+		t.Errorf("fresh: %v", seqs(b))
+	}
+	now = now.Add(time.Second)
+	publish(t, m, "a") // drops 1, whose time was over
+	if b := s.Read(0, 1<<20, nil); !slices.Equal(seqs(b), []uint64{3}) || len(b.Lost) > 0 {
+		t.Errorf("stale: %v, lost %v", seqs(b), b.Lost)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	now := time.Unix(1000, 0)
+	m := NewMemory(rules(1, "a", "b"), 1<<20)
+	m.clock = func() time.Time { return now }
+	first, err := m.Append(&event.Event{Topic: "a", Key: "k", Data: []byte("x")})
+	if err != nil || first.Duplicate {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	publish(t, m, "a") // the first is dropped, and known all the same
+	again, err := m.Append(&event.Event{Topic: "a", Key: "k", Data: []byte("x")})
+	if err != nil || !again.Duplicate || again.ID != first.ID || m.Head().Seq != 2 {
+		t.Errorf("%+v, %v, head %v", again, err, m.Head())
+	}
+	for _, other := range []event.Event{{Topic: "b", Data: []byte("x")}, {Topic: "a", Type: "t", Data: []byte("x")}, {Topic: "a", Data: []byte("y")}} {
+		other.Key = "k"
+		if _, err := m.Append(&other); !errors.Is(err, ErrKeyReused) {
+			t.Errorf("%+v: %v", other, err)
+		}
+	}
+	now = now.Add(duplicateWindow)
+	if r, err := m.Append(&event.Event{Topic: "a", Key: "k", Data: []byte("x")}); err != nil || r.Duplicate {
+		t.Errorf("after the window: %+v, %v", r, err)
+	}
+	for i := range maxKeys + 10 {
+		if _, err := m.Append(&event.Event{Topic: "a", Key: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(m.keys.known) > maxKeys || len(m.keys.order) != len(m.keys.known) {
+		t.Errorf("%d keys are remembered", len(m.keys.known))
+	}
+	now = now.Add(duplicateWindow)
+	m.Expire()
+	if len(m.keys.known) > 0 {
+		t.Errorf("%d keys outlive the window", len(m.keys.known))
+	}
+}
+
+func TestReadersCostTheLogNothing(t *testing.T) {
+	m := NewMemory(rules(10, "p.>"), 1<<20)
+	for i := range 100 {
+		subscribe(t, m, Start{}, fmt.Sprint("p.", i), fmt.Sprint("p.*.", i))
+	}
+	if u := m.Usage(); u.Topics != 0 || u.Bytes != 0 {
+		t.Errorf("%+v", u)
+	}
+}
+
+func TestTopicsCountAgainstTheLimit(t *testing.T) {
+	const limit = 1 << 20
+	m := NewMemory(rules(10, "p.>"), limit)
+	for i := range 20_000 {
+		publish(t, m, fmt.Sprint("p.", i, ".", strings.Repeat("x", 200)))
+		if u := m.Usage(); u.Bytes > limit {
+			t.Fatalf("%+v", u)
+		}
+	}
+	if u := m.Usage(); u.Topics > limit/topicOverhead || u.Events == 0 {
+		t.Errorf("%+v", u)
+	}
+	if _, err := m.Append(&event.Event{Topic: "p.big", Data: make([]byte, limit)}); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("an event that fits nothing: %v", err)
+	}
+	if m.Usage().Events == 0 {
+		t.Error("it has pushed out the others")
+	}
+}
