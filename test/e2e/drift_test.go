@@ -53,6 +53,7 @@ var _ = Describe("What belongs to a stream", func() {
 
 	It("comes back when somebody deletes it", func(ctx SpecContext) {
 		s := serving(ctx)
+		old := s.hub(ctx).UID
 		for name, child := range s.children() {
 			By(name)
 			key := client.ObjectKeyFromObject(child)
@@ -63,6 +64,14 @@ var _ = Describe("What belongs to a stream", func() {
 				return child.GetUID()
 			}).ShouldNot(Equal(uid))
 		}
+		// The pod of the deleted Deployment goes in its own time, and counts as the stream's as long as it serves.
+		Eventually(func() []types.UID {
+			var uids []types.UID
+			for _, pod := range s.pods(ctx) {
+				uids = append(uids, pod.UID)
+			}
+			return uids
+		}).Should(And(HaveLen(1), Not(ContainElement(old))))
 		s.servesAgain(ctx)
 	})
 
