@@ -173,6 +173,7 @@ var _ = Describe("What belongs to a stream", func() {
 // servesAgain waits until the stream is Ready and an event comes through its Services, which may be new ones.
 func (s *stream) servesAgain(ctx context.Context) {
 	GinkgoHelper()
+	Eventually(func() []corev1.Pod { return s.pods(ctx) }).Should(HaveLen(1), "no hub that is on its way out")
 	s.connect(ctx)
 	r := s.readAgain(ctx, "")
 	s.send(ctx, "again")
