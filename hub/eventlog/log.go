@@ -1,7 +1,7 @@
 // Package eventlog keeps a stream's events: one sequence over all topics, bounded history, readers as cursors, and gaps that
 // are known topic by topic. It knows no sockets.
 //
-// Locks: Memory has one, mu. It guards every topic, entry list and subscription of that log, is held only for work in memory,
+// Locks: Memory has one, mu. It guards every topic, rule and entry list of that log and the reads, is held only for work in memory,
 // and nothing is called from under it.
 package eventlog
 

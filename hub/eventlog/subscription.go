@@ -9,8 +9,8 @@ import (
 
 // Subscription reads what its selectors choose. The log keeps nothing for it: it finds its topics by their names at each read, so
 // that however many readers choose however many topics that nobody publishes to, they cost no memory of the log. It has no
-// position either: who reads keeps the cursor. Its methods may be called concurrently with those of the log, but not with each
-// other.
+// position either: who reads keeps the cursor. Its methods may be called concurrently with those of the log and with each other,
+// but Read by one goroutine at a time.
 type Subscription struct {
 	log       *Memory
 	selectors []event.Selector
