@@ -58,6 +58,8 @@ type Config struct {
 	CORS CORS `json:"cors,omitzero"`
 	// Auth says who may read and publish.
 	Auth Auth `json:"auth"`
+	// TLS encrypts the ports for readers and publishers; nil leaves them in clear text.
+	TLS *TLS `json:"tls,omitempty"`
 }
 
 // Stream names an EventStream.
@@ -106,8 +108,12 @@ type Drain struct {
 type Limits struct {
 	// Connections at a time; 0 is no limit.
 	Connections int `json:"connections"`
+	// ConnectionsPerIdentity at a time, of readers that have one; 0 is no limit.
+	ConnectionsPerIdentity int `json:"connectionsPerIdentity,omitempty"`
 	// EventBytes is the largest payload of one event.
 	EventBytes int64 `json:"eventBytes"`
+	// PublishRate is how many events a second each publisher may send; 0 is no limit.
+	PublishRate int `json:"publishRate,omitempty"`
 }
 
 // CORS says which web pages of other origins may read.
@@ -118,51 +124,10 @@ type CORS struct {
 	AllowCredentials bool `json:"allowCredentials,omitempty"`
 }
 
-// Auth says who may read and publish.
-type Auth struct {
-	Subscribers Subscribers `json:"subscribers"`
-	Publishers  Publishers  `json:"publishers"`
-}
-
-// Subscribers says who may read; exactly one field is set.
-type Subscribers struct {
-	Anonymous *Anonymous `json:"anonymous,omitempty"`
-}
-
-// Publishers says who may publish; exactly one field is set.
-type Publishers struct {
-	ServiceAccounts *ServiceAccounts `json:"serviceAccounts,omitempty"`
-	Anonymous       *Anonymous       `json:"anonymous,omitempty"`
-}
-
-// Anonymous lets everybody in.
-type Anonymous struct{}
-
-// ServiceAccounts lets in Kubernetes ServiceAccounts by tokens of their cluster.
-type ServiceAccounts struct {
-	// Audience that a token must have.
-	Audience string `json:"audience"`
-	// Issuers of the cluster's tokens. None yet is possible: publishers are then asked to come back.
-	Issuers []Issuer `json:"issuers,omitempty"`
-	// Grants lists who may publish where, at least one.
-	Grants []Grant `json:"grants"`
-}
-
-// Issuer is an issuer of tokens with its public keys.
-type Issuer struct {
-	// URL is the tokens' "iss".
-	URL string `json:"url"`
-	// Keys is a JSON Web Key Set (RFC 7517, section 5).
-	Keys json.RawMessage `json:"keys"`
-}
-
-// Grant lets ServiceAccounts publish to topics.
-type Grant struct {
-	Namespace string `json:"namespace"`
-	// Name of the ServiceAccount; empty is every one of the namespace.
-	Name string `json:"name,omitempty"`
-	// Topics are topics and patterns that may be published to, at least one.
-	Topics []string `json:"topics"`
+// TLS names the certificate of the ports for readers and publishers.
+type TLS struct {
+	// Secret of type kubernetes.io/tls. Until it is there, no connection gets through.
+	Secret string `json:"secret"`
 }
 
 // Duration is a length of time, written as in Go.
