@@ -34,7 +34,7 @@ func NewWatch(directories func() []string) (*Watch, error) {
 		return nil, fmt.Errorf("watching files: %w", err)
 	}
 	w := &Watch{directories: directories, watcher: watcher}
-	if err := w.arm(); err != nil {
+	if _, err := w.arm(); err != nil {
 		return nil, errors.Join(err, watcher.Close())
 	}
 	return w, nil
@@ -65,8 +65,12 @@ func (w *Watch) Run(ctx context.Context, news func(), failed func(error)) error 
 			wait() // events were dropped: look at the files themselves
 		case <-rest.C:
 			unrest = time.Time{}
-			w.tell(w.arm(), failed)
+			more, err := w.arm()
+			w.tell(err, failed)
 			news()
+			if more {
+				wait() // something may have appeared below it before it was watched
+			}
 		}
 	}
 }
@@ -74,10 +78,11 @@ func (w *Watch) Run(ctx context.Context, news func(), failed func(error)) error 
 // Close frees a watch that does not run.
 func (w *Watch) Close() error { return w.watcher.Close() }
 
-// arm watches every directory that is named, or what is above it and exists. It comes before what is in them is read, so that
-// nothing happens unseen in between.
-func (w *Watch) arm() error {
+// arm watches every directory that is named, or what is above it and exists, and says whether any was not watched before. It comes
+// before what is in them is read, so that nothing happens unseen in between.
+func (w *Watch) arm() (more bool, err error) {
 	var wanted []string
+	before := w.watcher.WatchList()
 	var failures []error
 	for _, d := range w.directories() {
 		existing, err := w.add(d)
@@ -92,7 +97,8 @@ func (w *Watch) arm() error {
 			_ = w.watcher.Remove(d) // it may have gone by itself
 		}
 	}
-	return errors.Join(failures...)
+	more = slices.ContainsFunc(w.watcher.WatchList(), func(d string) bool { return !slices.Contains(before, d) })
+	return more, errors.Join(failures...)
 }
 
 // add watches a directory, or the nearest above it that exists.
