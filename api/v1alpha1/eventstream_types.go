@@ -45,9 +45,11 @@ type EventStreamList struct {
 	Items           []EventStream `json:"items"`
 }
 
-// EventStreamSpec is what a stream shall be. All of it but template reloads in the running hub.
+// EventStreamSpec is what a stream shall be. All of it but template reloads in the running hub; only a Secret or ConfigMap that it
+// names for the first time, or no longer, rolls the pods, since they mount it.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.auth) && has(self.auth.subscribers)",message="auth.subscribers is required: write auth: {subscribers: {anonymous: {}}} to let everybody read"
+// +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.limits.connectionsPerIdentity) || self.limits.connectionsPerIdentity == 0 || !has(self.auth) || !has(self.auth.subscribers) || has(self.auth.subscribers.jwt)",message="limits.connectionsPerIdentity needs auth.subscribers.jwt, since anonymous readers have no identity: write jwt, or leave connectionsPerIdentity out"
 type EventStreamSpec struct {
 	// topics lists what may be published and read; nothing else exists. Where several match a topic, the exact name wins,
 	// then the pattern with more literal tokens, then `*` before `>`.
@@ -85,6 +87,11 @@ type EventStreamSpec struct {
 	// auth says who may read and who may publish. auth.subscribers is required: nobody is let in by a built-in default.
 	// +optional
 	Auth *Auth `json:"auth,omitempty"`
+
+	// tls encrypts the ports for readers and publishers: the Services then have port 443 instead of 80. Unset: clear text, for
+	// a proxy before the hub to encrypt.
+	// +optional
+	TLS *TLS `json:"tls,omitempty"`
 
 	// engine says where the history is kept.
 	// +optional
@@ -183,10 +190,25 @@ type Limits struct {
 	// +kubebuilder:validation:Maximum=1000000
 	Connections *int32 `json:"connections,omitempty"`
 
+	// connectionsPerIdentity is the largest number of readers of one hub at a time that have the same identity, which is issuer
+	// and subject of their tokens, 0 to 1000000; 0 is no limit. Who comes beyond it is asked to come back later. A browser
+	// opens one connection for each tab. Unset: 0.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	ConnectionsPerIdentity *int32 `json:"connectionsPerIdentity,omitempty"`
+
 	// eventBytes is the largest payload of one event, 1Ki to 4Mi. Unset: 256Ki.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('4Mi')) <= 0",message="write a quantity between 1Ki and 4Mi, such as 256Ki"
 	EventBytes *resource.Quantity `json:"eventBytes,omitempty"`
+
+	// publishRate is how many events a second each publisher may send on average, 0 to 1000000; 0 is no limit. All who publish
+	// without a token count as one. Unset: 0.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	PublishRate *int32 `json:"publishRate,omitempty"`
 }
 
 // CORS says which web pages of other origins may read the stream.

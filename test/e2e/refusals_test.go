@@ -17,7 +17,8 @@ const (
 
 // refusals is one for every rule of the definition.
 func refusals() []refusal {
-	return slices.Concat(objectRefusals(), topicRefusals(), durationRefusals(), limitRefusals(), accessRefusals(), templateRefusals(), kubernetesRefusals())
+	return slices.Concat(objectRefusals(), topicRefusals(), durationRefusals(), limitRefusals(), accessRefusals(),
+		readerRefusals(), issuerRefusals(), referenceRefusals(), templateRefusals(), kubernetesRefusals())
 }
 
 func objectRefusals() []refusal {
@@ -98,6 +99,12 @@ func limitRefusals() []refusal {
 		{bytes, `spec: {retention: {bytes: 1048576}}`, `spec: {retention: {bytes: 1048575}}`, ""},
 		{".spec.limits.connections minimum", `spec: {limits: {connections: 0}}`, `spec: {limits: {connections: -1}}`, "greater than or equal to 0"},
 		{".spec.limits.connections maximum", `spec: {limits: {connections: 1000000}}`, `spec: {limits: {connections: 1000001}}`, "less than or equal to 1000000"},
+		{".spec.limits.connectionsPerIdentity minimum", reading(`issuers: [`+anIssuer+`]`, `limits: {connectionsPerIdentity: 0}`), `spec: {limits: {connectionsPerIdentity: -1}}`, "greater than or equal to 0"},
+		{".spec.limits.connectionsPerIdentity maximum", reading(`issuers: [`+anIssuer+`]`, `limits: {connectionsPerIdentity: 1000000}`), `spec: {limits: {connectionsPerIdentity: 1000001}}`, "less than or equal to 1000000"},
+		{perIdentity, reading(`issuers: [`+anIssuer+`]`, `limits: {connectionsPerIdentity: 1}`), `spec: {limits: {connectionsPerIdentity: 1}}`, ""},
+		{perIdentity, `spec: {limits: {connectionsPerIdentity: 0}}`, `spec: {limits: {connectionsPerIdentity: 6}}`, ""},
+		{".spec.limits.publishRate minimum", `spec: {limits: {publishRate: 0}}`, `spec: {limits: {publishRate: -1}}`, "greater than or equal to 0"},
+		{".spec.limits.publishRate maximum", `spec: {limits: {publishRate: 1000000}}`, `spec: {limits: {publishRate: 1000001}}`, "less than or equal to 1000000"},
 		{".spec.limits.eventBytes pattern", `spec: {limits: {eventBytes: 256Ki}}`, `spec: {limits: {eventBytes: large}}`, "should match"},
 		{eventBytes, `spec: {limits: {eventBytes: 1Ki}}`, `spec: {limits: {eventBytes: 1023}}`, ""},
 		{eventBytes, `spec: {limits: {eventBytes: 4Mi}}`, `spec: {limits: {eventBytes: 5Mi}}`, ""},
@@ -108,12 +115,12 @@ func accessRefusals() []refusal {
 	origins := func(o string) string { return `spec: {cors: {allowedOrigins: [` + o + `]}}` }
 	grants := func(g string) string { return `spec: {auth: {publishers: {serviceAccounts: [` + g + `]}}}` }
 	grant := func(fields string) string { return grants(`{` + fields + `}`) }
-	either := ".spec.auth.publishers rule: write either serviceAccounts, or anonymous: {} to let everybody publish who reaches the publish port"
+	either := ".spec.auth.publishers rule: write serviceAccounts, keys or both; or anonymous: {} alone to let everybody publish who reaches the publish port"
 	accounts := ".spec.auth.publishers.serviceAccounts"
 	return []refusal{
-		{".spec.auth.subscribers rule: write subscribers: {anonymous: {}} to let everybody read", ``, `spec: {auth: {subscribers: {anonymous: null}}}`, ""},
 		{either, `spec: {auth: {publishers: {anonymous: {}}}}`, `spec: {auth: {publishers: {}}}`, ""},
 		{either, grant(`name: a`), `spec: {auth: {publishers: {anonymous: {}, serviceAccounts: [{name: a}]}}}`, ""},
+		{either, `spec: {auth: {publishers: {keys: [` + aKey + `], serviceAccounts: [{name: a}]}}}`, `spec: {auth: {publishers: {anonymous: {}, keys: [` + aKey + `]}}}`, ""},
 		{accounts + " minItems", grant(`name: a`), grants(``), "should have at least 1 items"},
 		{accounts + " maxItems", grants(repeat(64, `{name: a%d}`)), grants(repeat(65, `{name: a%d}`)), "must have at most 64 items"},
 		{accounts + "[].name maxLength", grant(`name: ` + letters(253)), grant(`name: ` + letters(254)), "may not be more than 253"},

@@ -26,6 +26,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DrainApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Engine"):
 		return &apiv1alpha1.EngineApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EntryReference"):
+		return &apiv1alpha1.EntryReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EventStream"):
 		return &apiv1alpha1.EventStreamApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EventStreamSpec"):
@@ -34,12 +36,20 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.EventStreamStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Heartbeat"):
 		return &apiv1alpha1.HeartbeatApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("HMAC"):
+		return &apiv1alpha1.HMACApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HubTemplate"):
 		return &apiv1alpha1.HubTemplateApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("JWTAuth"):
+		return &apiv1alpha1.JWTAuthApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KeySet"):
+		return &apiv1alpha1.KeySetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Limits"):
 		return &apiv1alpha1.LimitsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PublisherAuth"):
 		return &apiv1alpha1.PublisherAuthApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PublisherKey"):
+		return &apiv1alpha1.PublisherKeyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Reconnect"):
 		return &apiv1alpha1.ReconnectApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceAccountGrant"):
@@ -48,6 +58,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.StreamRetentionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SubscriberAuth"):
 		return &apiv1alpha1.SubscriberAuthApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Tickets"):
+		return &apiv1alpha1.TicketsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TLS"):
+		return &apiv1alpha1.TLSApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TokenIssuer"):
+		return &apiv1alpha1.TokenIssuerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Topic"):
 		return &apiv1alpha1.TopicApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TopicRetention"):

@@ -99,7 +99,7 @@ func TestRefused(t *testing.T) {
 		"> not last":           {topics("[{name: '>.a'}]"), []string{"spec.topics[0].name", "a last '>' for one or more"}},
 		"seventeen tokens":     {topics("[{name: " + strings.Repeat("a.", 16) + "a}]"), []string{"write at most 16 tokens parted by '.'"}},
 		"nobody may read":      {head + "spec: {topics: [{name: a}]}\n", []string{"auth.subscribers is required: write auth: {subscribers: {anonymous: {}}}"}},
-		"publishers undecided": {head + "spec: {topics: [{name: a}], auth: {subscribers: {anonymous: {}}, publishers: {}}}\n", []string{"spec.auth.publishers: Invalid value", "write either serviceAccounts, or anonymous"}},
+		"publishers undecided": {head + "spec: {topics: [{name: a}], auth: {subscribers: {anonymous: {}}, publishers: {}}}\n", []string{"spec.auth.publishers: Invalid value", "write serviceAccounts, keys or both; or anonymous"}},
 		"credentials for all":  {spec("  cors: {allowedOrigins: ['*'], allowCredentials: true}\n"), []string{"allowCredentials needs allowedOrigins to list the origins"}},
 		"* with others":        {spec("  cors: {allowedOrigins: ['*', 'https://a.example']}\n"), []string{"'*' allows every origin: write it alone"}},
 		"origin with a path":   {spec("  cors: {allowedOrigins: ['https://a.example/']}\n"), []string{"write each origin as a browser sends it"}},

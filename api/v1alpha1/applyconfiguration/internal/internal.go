@@ -79,6 +79,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: memory
       type:
         namedType: com.github.runnel-dev.runnel.api.v1alpha1.MemoryEngine
+- name: com.github.runnel-dev.runnel.api.v1alpha1.EntryReference
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.runnel-dev.runnel.api.v1alpha1.EventStream
   map:
     fields:
@@ -130,6 +139,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: template
       type:
         namedType: com.github.runnel-dev.runnel.api.v1alpha1.HubTemplate
+    - name: tls
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.TLS
     - name: topics
       type:
         list:
@@ -170,6 +182,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: subscribeURL
       type:
         scalar: string
+- name: com.github.runnel-dev.runnel.api.v1alpha1.HMAC
+  map:
+    fields:
+    - name: secretRef
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.EntryReference
 - name: com.github.runnel-dev.runnel.api.v1alpha1.Heartbeat
   map:
     fields:
@@ -209,15 +227,50 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: io.k8s.api.core.v1.TopologySpreadConstraint
           elementRelationship: atomic
+- name: com.github.runnel-dev.runnel.api.v1alpha1.JWTAuth
+  map:
+    fields:
+    - name: allowQueryToken
+      type:
+        scalar: boolean
+    - name: cookie
+      type:
+        scalar: string
+    - name: issuers
+      type:
+        list:
+          elementType:
+            namedType: com.github.runnel-dev.runnel.api.v1alpha1.TokenIssuer
+          elementRelationship: associative
+          keys:
+          - issuer
+    - name: tickets
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.Tickets
+- name: com.github.runnel-dev.runnel.api.v1alpha1.KeySet
+  map:
+    fields:
+    - name: configMapRef
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.EntryReference
+    - name: secretRef
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.EntryReference
 - name: com.github.runnel-dev.runnel.api.v1alpha1.Limits
   map:
     fields:
     - name: connections
       type:
         scalar: numeric
+    - name: connectionsPerIdentity
+      type:
+        scalar: numeric
     - name: eventBytes
       type:
         namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+    - name: publishRate
+      type:
+        scalar: numeric
 - name: com.github.runnel-dev.runnel.api.v1alpha1.MemoryEngine
   map:
     elementType:
@@ -236,12 +289,35 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: anonymous
       type:
         namedType: com.github.runnel-dev.runnel.api.v1alpha1.Anonymous
+    - name: keys
+      type:
+        list:
+          elementType:
+            namedType: com.github.runnel-dev.runnel.api.v1alpha1.PublisherKey
+          elementRelationship: associative
+          keys:
+          - name
     - name: serviceAccounts
       type:
         list:
           elementType:
             namedType: com.github.runnel-dev.runnel.api.v1alpha1.ServiceAccountGrant
           elementRelationship: atomic
+- name: com.github.runnel-dev.runnel.api.v1alpha1.PublisherKey
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: secretRef
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.EntryReference
+    - name: topics
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.runnel-dev.runnel.api.v1alpha1.Reconnect
   map:
     fields:
@@ -284,6 +360,51 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: anonymous
       type:
         namedType: com.github.runnel-dev.runnel.api.v1alpha1.Anonymous
+    - name: jwt
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.JWTAuth
+- name: com.github.runnel-dev.runnel.api.v1alpha1.TLS
+  map:
+    fields:
+    - name: secretName
+      type:
+        scalar: string
+- name: com.github.runnel-dev.runnel.api.v1alpha1.Tickets
+  map:
+    fields:
+    - name: secretRef
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.EntryReference
+- name: com.github.runnel-dev.runnel.api.v1alpha1.TokenIssuer
+  map:
+    fields:
+    - name: audiences
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: hmac
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.HMAC
+    - name: issuer
+      type:
+        scalar: string
+    - name: jwks
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.KeySet
+    - name: jwksURI
+      type:
+        scalar: string
+    - name: topics
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: topicsClaim
+      type:
+        scalar: string
 - name: com.github.runnel-dev.runnel.api.v1alpha1.Topic
   map:
     fields:

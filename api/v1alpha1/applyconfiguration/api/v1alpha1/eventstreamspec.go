@@ -5,7 +5,8 @@ package v1alpha1
 // EventStreamSpecApplyConfiguration represents a declarative configuration of the EventStreamSpec type for use
 // with apply.
 //
-// EventStreamSpec is what a stream shall be. All of it but template reloads in the running hub.
+// EventStreamSpec is what a stream shall be. All of it but template reloads in the running hub; only a Secret or ConfigMap that it
+// names for the first time, or no longer, rolls the pods, since they mount it.
 type EventStreamSpecApplyConfiguration struct {
 	// topics lists what may be published and read; nothing else exists. Where several match a topic, the exact name wins,
 	// then the pattern with more literal tokens, then `*` before `>`.
@@ -24,6 +25,9 @@ type EventStreamSpecApplyConfiguration struct {
 	CORS *CORSApplyConfiguration `json:"cors,omitempty"`
 	// auth says who may read and who may publish. auth.subscribers is required: nobody is let in by a built-in default.
 	Auth *AuthApplyConfiguration `json:"auth,omitempty"`
+	// tls encrypts the ports for readers and publishers: the Services then have port 443 instead of 80. Unset: clear text, for
+	// a proxy before the hub to encrypt.
+	TLS *TLSApplyConfiguration `json:"tls,omitempty"`
 	// engine says where the history is kept.
 	Engine *EngineApplyConfiguration `json:"engine,omitempty"`
 	// template adds to the hub's pods. A change of it rolls them.
@@ -104,6 +108,14 @@ func (b *EventStreamSpecApplyConfiguration) WithCORS(value *CORSApplyConfigurati
 // If called multiple times, the Auth field is set to the value of the last call.
 func (b *EventStreamSpecApplyConfiguration) WithAuth(value *AuthApplyConfiguration) *EventStreamSpecApplyConfiguration {
 	b.Auth = value
+	return b
+}
+
+// WithTLS sets the TLS field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TLS field is set to the value of the last call.
+func (b *EventStreamSpecApplyConfiguration) WithTLS(value *TLSApplyConfiguration) *EventStreamSpecApplyConfiguration {
+	b.TLS = value
 	return b
 }
 

@@ -14,8 +14,15 @@ type LimitsApplyConfiguration struct {
 	// connections is the largest number of readers of one hub at a time, 0 to 1000000; 0 is no limit. Who comes beyond it
 	// is asked to come back later. Unset: 20000.
 	Connections *int32 `json:"connections,omitempty"`
+	// connectionsPerIdentity is the largest number of readers of one hub at a time that have the same identity, which is issuer
+	// and subject of their tokens, 0 to 1000000; 0 is no limit. Who comes beyond it is asked to come back later. A browser
+	// opens one connection for each tab. Unset: 0.
+	ConnectionsPerIdentity *int32 `json:"connectionsPerIdentity,omitempty"`
 	// eventBytes is the largest payload of one event, 1Ki to 4Mi. Unset: 256Ki.
 	EventBytes *resource.Quantity `json:"eventBytes,omitempty"`
+	// publishRate is how many events a second each publisher may send on average, 0 to 1000000; 0 is no limit. All who publish
+	// without a token count as one. Unset: 0.
+	PublishRate *int32 `json:"publishRate,omitempty"`
 }
 
 // LimitsApplyConfiguration constructs a declarative configuration of the Limits type for use with
@@ -32,10 +39,26 @@ func (b *LimitsApplyConfiguration) WithConnections(value int32) *LimitsApplyConf
 	return b
 }
 
+// WithConnectionsPerIdentity sets the ConnectionsPerIdentity field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ConnectionsPerIdentity field is set to the value of the last call.
+func (b *LimitsApplyConfiguration) WithConnectionsPerIdentity(value int32) *LimitsApplyConfiguration {
+	b.ConnectionsPerIdentity = &value
+	return b
+}
+
 // WithEventBytes sets the EventBytes field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the EventBytes field is set to the value of the last call.
 func (b *LimitsApplyConfiguration) WithEventBytes(value resource.Quantity) *LimitsApplyConfiguration {
 	b.EventBytes = &value
+	return b
+}
+
+// WithPublishRate sets the PublishRate field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PublishRate field is set to the value of the last call.
+func (b *LimitsApplyConfiguration) WithPublishRate(value int32) *LimitsApplyConfiguration {
+	b.PublishRate = &value
 	return b
 }

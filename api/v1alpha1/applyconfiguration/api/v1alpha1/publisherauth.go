@@ -9,11 +9,15 @@ import (
 // PublisherAuthApplyConfiguration represents a declarative configuration of the PublisherAuth type for use
 // with apply.
 //
-// PublisherAuth says who may publish.
+// PublisherAuth says who may publish: serviceAccounts and keys stand together, anonymous stands alone.
 type PublisherAuthApplyConfiguration struct {
 	// serviceAccounts lists the ServiceAccounts that may publish, and to which topics. They present a token whose audience
-	// is the stream's status.address.audience.
+	// is the stream's status.address.audience. The hub verifies it by itself, with the cluster's public keys, and asks nobody:
+	// it does not see that a ServiceAccount, or the pod that the token was made for, is deleted, until the token expires. So it
+	// refuses tokens that live longer than 24 h; projected ones live for an hour unless their author asks for more.
 	ServiceAccounts []ServiceAccountGrantApplyConfiguration `json:"serviceAccounts,omitempty"`
+	// keys lists static tokens by which publishers outside of the cluster, or without a ServiceAccount's token, may publish.
+	Keys []PublisherKeyApplyConfiguration `json:"keys,omitempty"`
 	// anonymous lets everybody publish who reaches the publish port. It is meant for trying things out.
 	Anonymous *apiv1alpha1.Anonymous `json:"anonymous,omitempty"`
 }
@@ -33,6 +37,19 @@ func (b *PublisherAuthApplyConfiguration) WithServiceAccounts(values ...*Service
 			panic("nil value passed to WithServiceAccounts")
 		}
 		b.ServiceAccounts = append(b.ServiceAccounts, *values[i])
+	}
+	return b
+}
+
+// WithKeys adds the given value to the Keys field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Keys field.
+func (b *PublisherAuthApplyConfiguration) WithKeys(values ...*PublisherKeyApplyConfiguration) *PublisherAuthApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithKeys")
+		}
+		b.Keys = append(b.Keys, *values[i])
 	}
 	return b
 }

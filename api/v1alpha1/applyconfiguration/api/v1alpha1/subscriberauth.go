@@ -13,6 +13,8 @@ import (
 type SubscriberAuthApplyConfiguration struct {
 	// anonymous lets everybody who reaches the subscribe port read every topic.
 	Anonymous *apiv1alpha1.Anonymous `json:"anonymous,omitempty"`
+	// jwt lets in readers by JSON Web Tokens (RFC 7519). A reader is closed when its token expires, and comes back with a new one.
+	JWT *JWTAuthApplyConfiguration `json:"jwt,omitempty"`
 }
 
 // SubscriberAuthApplyConfiguration constructs a declarative configuration of the SubscriberAuth type for use with
@@ -26,5 +28,13 @@ func SubscriberAuth() *SubscriberAuthApplyConfiguration {
 // If called multiple times, the Anonymous field is set to the value of the last call.
 func (b *SubscriberAuthApplyConfiguration) WithAnonymous(value apiv1alpha1.Anonymous) *SubscriberAuthApplyConfiguration {
 	b.Anonymous = &value
+	return b
+}
+
+// WithJWT sets the JWT field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the JWT field is set to the value of the last call.
+func (b *SubscriberAuthApplyConfiguration) WithJWT(value *JWTAuthApplyConfiguration) *SubscriberAuthApplyConfiguration {
+	b.JWT = value
 	return b
 }
