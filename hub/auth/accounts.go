@@ -14,13 +14,10 @@ import (
 )
 
 const (
-	// leeway for clocks that differ, on nbf, iat and exp.
-	leeway = 10 * time.Second
 	// maxTokenLife is the longest life of a token that is taken. Local verification does not see that a ServiceAccount was
 	// deleted, so a token must not outlive it by more than a day.
-	maxTokenLife = 24 * time.Hour
-	// maxTokenBytes bounds what is decoded; a ServiceAccount token has about 1 KiB.
-	maxTokenBytes = 8 << 10
+	maxTokenLife  = 24 * time.Hour
+	accountPrefix = "system:serviceaccount:"
 )
 
 // algorithms that Kubernetes signs tokens with. None of them shares a key with a symmetric one.
@@ -34,8 +31,6 @@ type accounts struct {
 
 // account is a ServiceAccount.
 type account struct{ namespace, name string }
-
-const accountPrefix = "system:serviceaccount:"
 
 // String is the account as the cluster's user name.
 func (a account) String() string { return accountPrefix + a.namespace + ":" + a.name }
@@ -62,14 +57,11 @@ func (a *accounts) verify(token string, now time.Time) (account, time.Time, erro
 	if len(a.issuers) == 0 {
 		return account{}, time.Time{}, ErrNotReady
 	}
-	if len(token) > maxTokenBytes {
-		return account{}, time.Time{}, fmt.Errorf("%w: it is longer than %d bytes", ErrRefused, maxTokenBytes)
-	}
-	parsed, err := jwt.ParseSigned(token, algorithms)
+	u, err := readToken(token, algorithms)
 	if err != nil {
-		return account{}, time.Time{}, fmt.Errorf("%w: it is no JSON Web Token signed by %v", ErrRefused, algorithms)
+		return account{}, time.Time{}, err
 	}
-	claims, err := a.claims(parsed)
+	claims, err := a.claims(u)
 	if err != nil {
 		return account{}, time.Time{}, err
 	}
@@ -84,31 +76,24 @@ func (a *accounts) verify(token string, now time.Time) (account, time.Time, erro
 }
 
 // claims verifies the signature by the keys of the issuer that the token names.
-func (a *accounts) claims(token *jwt.JSONWebToken) (*jwt.Claims, error) {
-	var named jwt.Claims
-	if err := token.UnsafeClaimsWithoutVerification(&named); err != nil {
-		return nil, fmt.Errorf("%w: its claims are not readable", ErrRefused)
-	}
-	keys, ok := a.issuers[named.Issuer]
+func (a *accounts) claims(u unverified) (tokenClaims, error) {
+	keys, ok := a.issuers[u.issuer]
 	if !ok {
-		return nil, fmt.Errorf("%w: it is not of this cluster's issuer", ErrRefused)
+		return tokenClaims{}, fmt.Errorf("%w: it is not of this cluster's issuer", ErrRefused)
 	}
-	id := token.Headers[0].KeyID
-	candidates := keys.Key(id)
-	if id == "" {
-		candidates = keys.Keys
+	candidates := keys.Keys
+	if u.key != "" {
+		candidates = keys.Key(u.key)
 	}
-	for _, k := range candidates {
-		claims := &jwt.Claims{}
-		if token.Claims(k.Key, claims) == nil {
-			return claims, nil
-		}
+	claims, ok := u.verify(candidates)
+	if !ok {
+		return tokenClaims{}, fmt.Errorf("%w: its signature is by no key that the cluster's issuer publishes", ErrRefused)
 	}
-	return nil, fmt.Errorf("%w: its signature is by no key that the cluster's issuer publishes", ErrRefused)
+	return claims, nil
 }
 
 // check holds the claims against the rules (RFC 7519, section 4.1).
-func (a *accounts) check(c *jwt.Claims, now time.Time) error {
+func (a *accounts) check(c tokenClaims, now time.Time) error {
 	err := c.ValidateWithLeeway(jwt.Expected{AnyAudience: jwt.Audience{a.audience}, Time: now}, leeway)
 	switch {
 	case errors.Is(err, jwt.ErrInvalidAudience):

@@ -1,40 +1,34 @@
-// Package auth says who may publish. It verifies tokens by keys that it is given, and asks nobody.
+// Package auth says who may publish and who may read what. It verifies tokens by keys that it is given or fetches, and asks nobody
+// about a token.
 package auth
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/hub/event"
 )
 
-// Problems of a credential, for errors.Is. Their texts are for publishers and hold no part of a credential.
+// Problems of a credential, for errors.Is. Their texts are for who sent it and hold no part of a credential.
 var (
 	// ErrMissing says that there is no credential.
 	ErrMissing = errors.New("no credential")
 	// ErrRefused says that a credential is not good, or no longer.
 	ErrRefused = errors.New("token is refused")
 	// ErrNotReady says that tokens cannot be verified yet, since the issuer's keys are not known.
-	ErrNotReady = errors.New("the keys of the cluster's token issuer are not known yet")
+	ErrNotReady = errors.New("the keys of the token's issuer are not known yet")
 )
-
-// maxVerified bounds the memory of verified tokens; a token and its entry take some 200 bytes.
-const maxVerified = 4096
 
 // Publishers decides who may publish. It is made anew for each configuration.
 type Publishers struct {
 	anonymous bool
 	accounts  *accounts
 	grants    []grant
+	verified  remembered[verified]
 	now       func() time.Time
-
-	mu       sync.Mutex
-	verified map[[sha256.Size]byte]verified
 }
 
 type verified struct {
@@ -66,7 +60,7 @@ func (p *Publisher) MayPublish(topic string) bool {
 
 // NewPublishers reads a configuration. It fails when keys or topics cannot be read.
 func NewPublishers(c config.Publishers) (*Publishers, error) {
-	p := &Publishers{anonymous: c.Anonymous != nil, now: time.Now, verified: map[[sha256.Size]byte]verified{}}
+	p := &Publishers{anonymous: c.Anonymous != nil, now: time.Now}
 	if c.ServiceAccounts == nil {
 		return p, nil
 	}
@@ -107,16 +101,15 @@ func (p *Publishers) Authenticate(authorization string) (Publisher, error) {
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return Publisher{}, fmt.Errorf("%w: send `Authorization: Bearer <token>` with a ServiceAccount token of audience %q", ErrMissing, p.accounts.audience)
 	}
-	digest := sha256.Sum256([]byte(token))
-	if known, ok := p.known(digest); ok {
-		return known, nil
+	if known, ok := p.verified.get(token); ok && p.now().Before(known.until) {
+		return known.publisher, nil
 	}
 	account, until, err := p.accounts.verify(token, p.now())
 	if err != nil {
 		return Publisher{}, err
 	}
 	publisher := Publisher{Name: account.String(), topics: p.granted(account)}
-	p.remember(digest, verified{publisher, until})
+	p.verified.put(token, verified{publisher, until})
 	return publisher, nil
 }
 
@@ -127,22 +120,6 @@ func (p *Publishers) granted(a account) (topics []event.Selector) {
 		}
 	}
 	return topics
-}
-
-func (p *Publishers) known(digest [sha256.Size]byte) (Publisher, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	v, ok := p.verified[digest]
-	return v.publisher, ok && p.now().Before(v.until)
-}
-
-func (p *Publishers) remember(digest [sha256.Size]byte, v verified) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.verified) >= maxVerified {
-		clear(p.verified) // signatures are checked again, once each
-	}
-	p.verified[digest] = v
 }
 
 // Ready says whether credentials can be verified.

@@ -1,0 +1,97 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+// tokenIssuer verifies the tokens of one issuer. What they may read is its own to say: two issuers' alice are two people.
+type tokenIssuer struct {
+	name       string
+	audiences  jwt.Audience
+	algorithms []jose.SignatureAlgorithm
+	rules      grantRules
+
+	// keys of a reference, nil while that is missing or for keys at a URL.
+	keys   *keySet
+	url    string
+	remote *RemoteKeys
+}
+
+func newTokenIssuer(c config.TokenIssuer, remote *RemoteKeys) (*tokenIssuer, error) {
+	rules, err := newGrantRules(c)
+	if err != nil {
+		return nil, fmt.Errorf("issuer %s: %w", c.Issuer, err)
+	}
+	i := &tokenIssuer{name: c.Issuer, audiences: c.Audiences, algorithms: publicKeyAlgorithms, rules: rules, url: c.JWKSURI, remote: remote}
+	if c.HMAC != nil {
+		i.algorithms = secretAlgorithms
+	}
+	return i, nil
+}
+
+// current returns the keys, or nil and why there are none.
+func (i *tokenIssuer) current() (*keySet, string) {
+	if i.url != "" {
+		return i.remote.current(i.url)
+	}
+	return i.keys, "missing"
+}
+
+// verify returns the claims of a token of this issuer, and the keys of which one has signed it.
+func (i *tokenIssuer) verify(ctx context.Context, u unverified, now time.Time) (tokenClaims, *keySet, error) {
+	if !slices.Contains(i.algorithms, u.algorithm) {
+		return tokenClaims{}, nil, fmt.Errorf("%w: it is signed by %s, and its issuer's tokens by one of %v", ErrRefused, u.algorithm, i.algorithms)
+	}
+	keys, _ := i.current()
+	if err := ready(keys); err != nil {
+		return tokenClaims{}, nil, err
+	}
+	if i.url != "" && !keys.has(u.key) {
+		var err error
+		if keys, err = i.remote.lookUp(ctx, i.url, u.key); err != nil {
+			return tokenClaims{}, nil, err
+		}
+	}
+	c, ok := u.verify(keys.candidates(u))
+	if !ok {
+		return tokenClaims{}, nil, fmt.Errorf("%w: its signature is by no key of its issuer", ErrRefused)
+	}
+	return c, keys, i.check(c, now)
+}
+
+// check holds the claims of a token, verified now or before, against the rules (RFC 7519, section 4.1).
+func (i *tokenIssuer) check(c tokenClaims, now time.Time) error {
+	err := c.ValidateWithLeeway(jwt.Expected{AnyAudience: i.audiences, Time: now}, leeway)
+	switch {
+	case errors.Is(err, jwt.ErrInvalidAudience):
+		return fmt.Errorf("%w: it is not for this stream, ask its issuer for one of audience %s", ErrRefused, strings.Join(i.audiences, " or "))
+	case errors.Is(err, jwt.ErrExpired):
+		return fmt.Errorf("%w: it has expired, ask its issuer for a new one", ErrRefused)
+	case err != nil:
+		return fmt.Errorf("%w: it is not valid yet, or the clocks differ", ErrRefused)
+	case c.Expiry == nil:
+		return fmt.Errorf("%w: it has no exp, and a reader's token must end", ErrRefused)
+	}
+	return nil
+}
+
+// missing says what there is to wait for; empty is nothing.
+func (i *tokenIssuer) missing() string {
+	if i.url == "" {
+		return "" // the reference is named instead
+	}
+	if keys, why := i.current(); keys == nil {
+		return fmt.Sprintf("keys of issuer %s (%s): %s", i.name, i.url, why)
+	}
+	return ""
+}

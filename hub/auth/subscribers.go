@@ -1,0 +1,205 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+// Subscribers decides who may read. It is made anew for each configuration and whenever what the configuration refers to has
+// changed; only RemoteKeys outlives it.
+type Subscribers struct {
+	anonymous  bool
+	issuers    map[string]*tokenIssuer
+	names      []string // of issuers, in the configuration's order
+	algorithms []jose.SignatureAlgorithm
+	cookie     string
+	allowQuery bool
+	sealer     *sealer // nil without tickets
+	missing    []string
+	invalid    []error
+	verified   remembered[verifiedReader]
+	now        func() time.Time
+}
+
+// verifiedReader is the reader of a token that was verified by some keys.
+type verifiedReader struct {
+	reader *Reader
+	keys   *keySet
+}
+
+// NewSubscribers reads a configuration and what it refers to. It fails when the configuration's own words cannot be read. What is
+// not there, or not usable, lets nobody in until it is: Missing and Invalid name it.
+func NewSubscribers(c *config.Config, read func(config.Reference) ([]byte, error), remote *RemoteKeys) (*Subscribers, error) {
+	s := &Subscribers{now: time.Now, issuers: map[string]*tokenIssuer{}}
+	rules := c.Auth.Subscribers.JWT
+	if rules == nil {
+		s.anonymous = c.Auth.Subscribers.Anonymous != nil
+		return s, nil
+	}
+	s.cookie, s.allowQuery = rules.Cookie, rules.AllowQueryToken
+	s.algorithms = append(append(s.algorithms, publicKeyAlgorithms...), secretAlgorithms...)
+	for _, of := range rules.Issuers {
+		i, err := newTokenIssuer(of, remote)
+		if err != nil {
+			return nil, err
+		}
+		if s.issuers[i.name] != nil {
+			return nil, fmt.Errorf("issuer %s is there twice: what its tokens may read would depend on the order", i.name)
+		}
+		s.issuers[i.name] = i
+		s.names = append(s.names, i.name)
+		i.keys = load(s, read, of.JWKS, readKeySet)
+		if of.HMAC != nil {
+			i.keys = load(s, read, of.HMAC, readSecret)
+		}
+	}
+	if rules.Tickets != nil {
+		s.sealer = &sealer{}
+		if key := load(s, read, rules.Tickets, func(secret []byte) (*[]byte, error) { return ticketKey(secret, c.Stream) }); key != nil {
+			s.sealer.key = *key
+		}
+	}
+	return s, nil
+}
+
+// load reads what a reference names, or notes what is wrong with it and returns nil.
+func load[T any](s *Subscribers, read func(config.Reference) ([]byte, error), r *config.Reference, parse func([]byte) (*T, error)) *T {
+	if r == nil {
+		return nil
+	}
+	content, err := read(*r)
+	if err == nil {
+		var out *T
+		if out, err = parse(content); err == nil {
+			return out
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		s.missing = append(s.missing, r.String())
+		return nil
+	}
+	s.invalid = append(s.invalid, fmt.Errorf("%s: %w", r, err))
+	return nil
+}
+
+// Missing names what the hub waits for before it can let all readers in.
+func (s *Subscribers) Missing() []string {
+	missing := s.missing
+	for _, name := range s.names {
+		if m := s.issuers[name].missing(); m != "" {
+			missing = append(missing[:len(missing):len(missing)], m)
+		}
+	}
+	return missing
+}
+
+// Invalid says what is wrong with that which is there; nil is nothing.
+func (s *Subscribers) Invalid() error { return errors.Join(s.invalid...) }
+
+// KeyURLs are where issuers publish keys, for RemoteKeys.Follow.
+func (s *Subscribers) KeyURLs() (urls []string) {
+	for _, name := range s.names {
+		if url := s.issuers[name].url; url != "" {
+			urls = append(urls, url)
+		}
+	}
+	return urls
+}
+
+// Anonymous says that everybody may read everything, and that no credential is looked at.
+func (s *Subscribers) Anonymous() bool { return s.anonymous }
+
+// Cookie is the name of the cookie that may hold a token; empty is none.
+func (s *Subscribers) Cookie() string { return s.cookie }
+
+// Tickets says whether there are any.
+func (s *Subscribers) Tickets() bool { return s.sealer != nil }
+
+// Credentials are what a request carries; empty is none. The first that is there decides, whether it is good or not: a bad header is
+// not made up for by a good cookie.
+type Credentials struct {
+	// Authorization is the header (RFC 6750, section 2.1).
+	Authorization string
+	// Ticket is one that Ticket has made.
+	Ticket string
+	// Cookie is the value of the cookie that is named Cookie.
+	Cookie string
+	// Query is a token in the query (RFC 6750, section 2.3), which is taken only where the configuration allows it.
+	Query string
+
+	// Origin of the page, and whether it comes back with a cursor in the Last-Event-ID header: what a ticket is bound to.
+	Origin    string
+	ComesBack bool
+}
+
+// Authenticate finds out who reads. The errors are ErrMissing, ErrRefused, ErrTicket, ErrOrigin and ErrNotReady; the last is one that
+// mends itself. A reader without any grant is returned all the same, and may read nothing. It waits at most 5 s, for a fetch of
+// keys that the reader's token has caused.
+func (s *Subscribers) Authenticate(ctx context.Context, c Credentials) (*Reader, error) {
+	switch {
+	case s.anonymous:
+		return &Reader{anonymous: true}, nil
+	case c.Authorization != "":
+		scheme, token, _ := strings.Cut(c.Authorization, " ")
+		token = strings.TrimSpace(token)
+		if !strings.EqualFold(scheme, "Bearer") || token == "" {
+			return nil, fmt.Errorf("%w: the Authorization header is not `Bearer <token>`", ErrRefused)
+		}
+		return s.token(ctx, token)
+	case c.Ticket != "":
+		return s.open(c)
+	case c.Cookie != "" && s.cookie != "":
+		return s.token(ctx, c.Cookie)
+	case c.Query != "" && s.allowQuery:
+		return s.token(ctx, c.Query)
+	case c.Query != "":
+		return nil, fmt.Errorf("%w: a token is not taken from the query, where logs show it: %s", ErrMissing, s.send())
+	}
+	return nil, fmt.Errorf("%w: %s", ErrMissing, s.send())
+}
+
+// send says which credentials are taken.
+func (s *Subscribers) send() string {
+	ways := []string{"send `Authorization: Bearer <token>` with a token of " + strings.Join(s.names, " or ")}
+	if s.cookie != "" {
+		ways = append(ways, "the token in the cookie "+s.cookie)
+	}
+	if s.sealer != nil {
+		ways = append(ways, "?ticket= with a ticket from POST /v1/tickets")
+	}
+	return strings.Join(ways, ", or ")
+}
+
+// token returns the reader of a token.
+func (s *Subscribers) token(ctx context.Context, text string) (*Reader, error) {
+	now := s.now()
+	if v, ok := s.verified.get(text); ok && now.Before(v.reader.Until()) {
+		// Keys that were fetched anew have to have signed it too.
+		if keys, _ := s.issuers[v.reader.issuer].current(); keys == v.keys {
+			return v.reader, nil
+		}
+	}
+	u, err := readToken(text, s.algorithms)
+	if err != nil {
+		return nil, err
+	}
+	i := s.issuers[u.issuer]
+	if i == nil {
+		return nil, fmt.Errorf("%w: it is not of %s", ErrRefused, strings.Join(s.names, " or "))
+	}
+	c, keys, err := i.verify(ctx, u, now)
+	if err != nil {
+		return nil, err
+	}
+	r := i.reader(c)
+	s.verified.put(text, verifiedReader{r, keys})
+	return r, nil
+}

@@ -1,0 +1,76 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+)
+
+const (
+	// leeway for clocks that differ, on nbf, iat and exp.
+	leeway = 10 * time.Second
+	// maxTokenBytes bounds what is decoded: a ServiceAccount token has about 1 KiB, one with a long list of roles some 4 KiB.
+	maxTokenBytes = 8 << 10
+)
+
+// unverified is a token of which nothing is known to be true.
+type unverified struct {
+	token *jwt.JSONWebToken
+	// issuer that the token names, the algorithm that it says it is signed by, and the id of its key, if it names one.
+	issuer, key string
+	algorithm   jose.SignatureAlgorithm
+}
+
+// tokenClaims are what a verified token says.
+type tokenClaims struct {
+	jwt.Claims
+	// raw is all of them, a JSON object in which no name is twice.
+	raw []byte
+}
+
+// readToken reads a JSON Web Token in its compact form (RFC 7515, section 7.1) that says it is signed by one of the algorithms.
+func readToken(text string, algorithms []jose.SignatureAlgorithm) (unverified, error) {
+	if len(text) > maxTokenBytes {
+		return unverified{}, fmt.Errorf("%w: it is longer than %d bytes", ErrRefused, maxTokenBytes)
+	}
+	token, err := jwt.ParseSigned(text, algorithms)
+	if err != nil {
+		return unverified{}, fmt.Errorf("%w: it is no JSON Web Token signed by %v", ErrRefused, algorithms)
+	}
+	var named struct {
+		Issuer string `json:"iss"`
+	}
+	if err := token.UnsafeClaimsWithoutVerification(&named); err != nil {
+		return unverified{}, fmt.Errorf("%w: its claims are not readable", ErrRefused)
+	}
+	header := token.Headers[0]
+	return unverified{token, named.Issuer, header.KeyID, jose.SignatureAlgorithm(header.Algorithm)}, nil
+}
+
+// verify returns the claims if the token is signed by one of the keys. Each key must be one that the token's algorithm may use.
+func (u unverified) verify(keys []jose.JSONWebKey) (tokenClaims, bool) {
+	for _, k := range keys {
+		var c tokenClaims
+		var raw rawClaims
+		if u.token.Claims(k.Key, &c.Claims, &raw) == nil {
+			c.raw = raw
+			return c, true
+		}
+	}
+	return tokenClaims{}, false
+}
+
+// rawClaims takes the text of an object.
+type rawClaims []byte
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *rawClaims) UnmarshalJSON(b []byte) error {
+	if len(b) == 0 || b[0] != '{' {
+		return errors.New("claims are no object")
+	}
+	*r = append((*r)[:0], b...)
+	return nil
+}
