@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/runnel-dev/runnel/hub/event"
 	"github.com/runnel-dev/runnel/hub/eventlog"
 	"github.com/runnel-dev/runnel/hub/fanout"
 )
@@ -20,20 +21,22 @@ const (
 	maxFlush     = time.Second
 )
 
-// readOptions reads how a reader wants its stream.
-func readOptions(values url.Values) (fanout.Reader, *problem) {
+// readOptions reads how a reader wants its stream, and whether it wants only the newest event of each key.
+func readOptions(values url.Values) (asked fanout.Reader, conflate bool, bad *problem) {
 	v := &parameters{values: values}
-	asked := fanout.Reader{
+	asked = fanout.Reader{
 		Pings:     v.choice("heartbeat_mode", "comment", "event"),
 		Quiet:     v.choice("control", "on", "off"),
 		FailOnGap: v.choice("on_gap", "event", "fail"),
 		Padding:   v.choice("padding", "false", "true"),
 		Flush:     min(v.duration("flush"), maxFlush),
+		Format:    event.Format{CloudEvents: v.choice("format", "data", "cloudevents")},
 	}
+	conflate = v.choice("conflate", "none", "latest")
 	if heartbeat := v.duration("heartbeat"); heartbeat > 0 {
 		asked.Heartbeat = min(max(heartbeat, minHeartbeat), maxHeartbeat)
 	}
-	return asked, v.bad
+	return asked, conflate, v.bad
 }
 
 // readStart reads where a reader without a cursor begins.

@@ -25,28 +25,73 @@ func (h *Hub) publishRoutes() http.Handler {
 	})
 }
 
+// publishing answers a request of a publisher.
+type publishing func(w http.ResponseWriter, r *http.Request, who auth.Publisher) *problem
+
 func (h *Hub) servePublish(w http.ResponseWriter, r *http.Request) *problem {
 	// The server waits for a body before it answers, also when it is refused. HTTP/2 has no deadline here, and no wait.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	topic, raw := strings.CutPrefix(r.URL.Path, "/v1/topics/")
-	if !raw && r.URL.Path != "/v1/publish" || raw && strings.Contains(topic, "/") {
-		return refuse(http.StatusNotFound, "not_found", "there is nothing here: POST to /v1/topics/{topic} or /v1/publish")
+	get, post := h.publishRoute(r.URL.Path)
+	serve, allow := post, "POST"
+	switch {
+	case get == nil && post == nil:
+		return refuse(http.StatusNotFound, "not_found", "there is nothing here: POST to /v1/topics/{topic}, /v1/publish or /v1/cloudevents")
+	case post == nil:
+		allow = "GET"
+	case get != nil:
+		allow = "GET, POST"
 	}
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", "POST")
-		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "publishers POST; readers GET from the subscribe port")
+	if r.Method == http.MethodGet {
+		serve = get
+	}
+	if serve == nil || r.Method != http.MethodGet && r.Method != http.MethodPost {
+		w.Header().Set("Allow", allow)
+		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "publishers use %s here; readers GET from the subscribe port", allow)
 	}
 	who, bad := h.publisher(r)
 	if bad != nil {
 		return bad
 	}
-	if !raw {
-		return h.publishDocuments(w, r, who)
+	return serve(w, r, who)
+}
+
+// publishRoute says who answers GET and POST for a path; nil is nobody.
+func (h *Hub) publishRoute(path string) (get, post publishing) {
+	switch path {
+	case "/", "/v1/cloudevents":
+		return nil, h.publishCloudEvents
+	case "/v1/publish":
+		return nil, h.publishDocuments
+	case "/v1/topics":
+		return h.listTopics, nil
 	}
-	e, bad := h.readRaw(w, r, topic)
-	if bad != nil {
-		return bad
+	collection, name, ok := strings.Cut(strings.TrimPrefix(path, "/v1/"), "/")
+	topic, completes := strings.CutSuffix(name, "/complete")
+	switch {
+	case !ok || !strings.HasPrefix(path, "/v1/") || strings.Contains(topic, "/"):
+		return nil, nil
+	case collection == "cloudevents" && !completes:
+		return nil, h.publishCloudEvents
+	case collection == "topics" && completes:
+		return nil, h.completing(topic)
+	case collection == "topics":
+		return h.describing(topic), h.publishing(topic)
 	}
+	return nil, nil
+}
+
+func (h *Hub) publishing(topic string) publishing {
+	return func(w http.ResponseWriter, r *http.Request, who auth.Publisher) *problem {
+		e, bad := h.readRaw(w, r, topic)
+		if bad != nil {
+			return bad
+		}
+		return h.answer(w, who, e)
+	}
+}
+
+// answer stores one event and tells its publisher.
+func (h *Hub) answer(w http.ResponseWriter, who auth.Publisher, e *event.Event) *problem {
 	stored, bad := h.store(who, e)
 	if bad != nil {
 		return bad
@@ -76,19 +121,21 @@ type answer struct {
 	Duplicate bool     `json:"duplicate"`
 }
 
-// store checks an event and stores it. Its key counts for its publisher and topic alone.
+// store checks an event and stores it. Its id counts for its publisher and topic alone.
 func (h *Hub) store(who auth.Publisher, e *event.Event) (answer, *problem) {
 	if bad := h.check(who, e); bad != nil {
 		return answer{}, bad
 	}
-	if e.Key != "" {
-		e.Key = who.Name + "\x00" + e.Topic + "\x00" + e.Key
+	if e.ID != "" {
+		e.ID = who.Name + "\x00" + e.Topic + "\x00" + e.ID
 	}
 	receipt, err := h.log.Append(e)
 	switch {
 	case errors.Is(err, eventlog.ErrUndeclared):
 		return answer{}, undeclared(err)
-	case errors.Is(err, eventlog.ErrKeyReused):
+	case errors.Is(err, eventlog.ErrComplete):
+		return answer{}, refuse(http.StatusConflict, "topic_complete", "%v: publish to another topic", err)
+	case errors.Is(err, eventlog.ErrIDReused):
 		return answer{}, refuse(http.StatusUnprocessableEntity, "key_reused", "another event was sent with this id in the last two minutes: give each event an id of its own")
 	case errors.Is(err, eventlog.ErrTooLarge):
 		return answer{}, refuse(http.StatusRequestEntityTooLarge, "event_too_large", "%v: send less, or a link, or raise spec.retention.bytes", err)
@@ -103,19 +150,34 @@ func (h *Hub) store(who auth.Publisher, e *event.Event) (answer, *problem) {
 	return answer{ID: receipt.ID, Topic: e.Topic, Duplicate: receipt.Duplicate}, nil
 }
 
+// checkAll finds what is wrong with any of several events, before the first is stored.
+func (h *Hub) checkAll(who auth.Publisher, events []*event.Event) *problem {
+	for _, e := range events {
+		if bad := h.check(who, e); bad != nil {
+			return bad
+		}
+		if _, err := h.log.Topic(e.Topic); err != nil {
+			return undeclared(err)
+		}
+	}
+	return nil
+}
+
 // check finds what is wrong with an event, before anything is stored.
 func (h *Hub) check(who auth.Publisher, e *event.Event) *problem {
 	if err := event.ValidateTopic(e.Topic); err != nil {
 		return refuse(http.StatusBadRequest, "topic_malformed", "%v", err)
 	}
 	if !who.MayPublish(e.Topic) {
-		return refuse(http.StatusForbidden, "topic_not_granted", "%s may not publish to %s: grant it in spec.auth.publishers.serviceAccounts", who.Name, e.Topic)
+		return refuse(http.StatusForbidden, "topic_not_granted", "%s may not publish to %s: grant it in spec.auth.publishers", who.Name, e.Topic)
 	}
 	switch err := e.Validate(); {
 	case errors.Is(err, event.ErrData):
 		return refuse(http.StatusUnsupportedMediaType, "data_not_utf8", "%v", err)
-	case errors.Is(err, event.ErrKey):
+	case errors.Is(err, event.ErrID):
 		return refuse(http.StatusUnprocessableEntity, "id_refused", "%v", err)
+	case errors.Is(err, event.ErrKey):
+		return refuse(http.StatusUnprocessableEntity, "key_refused", "%v", err)
 	case err != nil:
 		return refuse(http.StatusUnprocessableEntity, "type_refused", "%v", err)
 	}

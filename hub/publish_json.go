@@ -32,6 +32,7 @@ type document struct {
 	Type       string          `json:"type"`
 	ID         string          `json:"id"`
 	TTL        string          `json:"ttl"`
+	Key        string          `json:"key"`
 	Data       json.RawMessage `json:"data"`
 	DataBase64 *string         `json:"dataBase64"`
 }
@@ -59,15 +60,8 @@ func (h *Hub) publishDocument(w http.ResponseWriter, who auth.Publisher, body []
 	if bad != nil {
 		return bad
 	}
-	for _, e := range events {
-		if bad := h.check(who, e); bad != nil {
-			return bad
-		}
-		if sel, err := event.ParseSelector(e.Topic); err == nil {
-			if err := h.log.Declared([]event.Selector{sel}); err != nil {
-				return undeclared(err)
-			}
-		}
+	if bad := h.checkAll(who, events); bad != nil {
+		return bad
 	}
 	var answers []answer
 	for _, e := range events {
@@ -165,7 +159,7 @@ func readDocument(body []byte, limit int64) (events []*event.Event, several bool
 		return nil, several, bad
 	}
 	for _, topic := range topics {
-		events = append(events, &event.Event{Topic: topic, Type: d.Type, Key: d.ID, TTL: ttl, Data: data})
+		events = append(events, &event.Event{Topic: topic, Type: d.Type, ID: d.ID, Key: d.Key, TTL: ttl, Data: data, Base64: d.DataBase64 != nil})
 	}
 	return events, several, nil
 }
@@ -175,16 +169,13 @@ func (d *document) data(limit int64) ([]byte, *problem) {
 		return nil, refuse(http.StatusBadRequest, "data_missing", "write either data or dataBase64")
 	}
 	if d.DataBase64 != nil {
-		return decodeBase64(*d.DataBase64, limit)
+		return checkBase64(*d.DataBase64, limit)
 	}
 	data, err := verbatim(d.Data)
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "json_malformed", "data: %v", err)
 	}
-	if int64(len(data)) > limit {
-		return nil, refuse(http.StatusRequestEntityTooLarge, "event_too_large", "the event has %d bytes, more than %d: send less, or a link, or raise spec.limits.eventBytes", len(data), limit)
-	}
-	return data, nil
+	return data, checkSize(len(data), limit)
 }
 
 func verbatim(value json.RawMessage) ([]byte, error) {

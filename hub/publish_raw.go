@@ -38,16 +38,18 @@ func (h *Hub) readRaw(w http.ResponseWriter, r *http.Request, topic string) (*ev
 		return nil, bad
 	}
 	if base64d {
-		if data, bad = decodeBase64(strings.TrimSpace(string(data)), limit); bad != nil {
+		if data, bad = checkBase64(strings.TrimSpace(string(data)), limit); bad != nil {
 			return nil, bad
 		}
 	}
 	return &event.Event{
-		Topic: topic,
-		Type:  either(values.Get("type"), r.Header.Get("Event-Type")),
-		Key:   either(values.Get("id"), unquoted(r.Header.Get("Idempotency-Key"))),
-		TTL:   ttl,
-		Data:  data,
+		Topic:  topic,
+		Type:   either(values.Get("type"), r.Header.Get("Event-Type")),
+		ID:     either(values.Get("id"), unquoted(r.Header.Get("Idempotency-Key"))),
+		Key:    values.Get("key"),
+		TTL:    ttl,
+		Data:   data,
+		Base64: base64d,
 	}, nil
 }
 
@@ -84,8 +86,8 @@ func readTTL(text string) (time.Duration, *problem) {
 // unknownParameters refuses what would otherwise be lost without a word.
 func unknownParameters(values url.Values) *problem {
 	for name := range values {
-		if !slices.Contains([]string{"type", "id", "ttl", "encoding"}, name) {
-			return refuse(http.StatusBadRequest, "parameter_unknown", "parameter %s is not known: write type, id, ttl or encoding", quote(name))
+		if !slices.Contains([]string{"type", "id", "ttl", "key", "encoding"}, name) {
+			return refuse(http.StatusBadRequest, "parameter_unknown", "parameter %s is not known: write type, id, ttl, key or encoding", quote(name))
 		}
 	}
 	if e := values.Get("encoding"); e != "" && e != "base64" {
@@ -107,13 +109,21 @@ func readBody(w http.ResponseWriter, r *http.Request, room, limit int64) ([]byte
 	return data, nil
 }
 
-func decodeBase64(text string, limit int64) ([]byte, *problem) {
+// checkBase64 returns the base64 form of bytes, of which there may be so many.
+func checkBase64(text string, limit int64) ([]byte, *problem) {
 	data, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "base64_malformed", "the data is not base64: write the alphabet of RFC 4648, section 4, with padding")
 	}
-	if int64(len(data)) > limit {
-		return nil, refuse(http.StatusRequestEntityTooLarge, "event_too_large", "the event has %d bytes, more than %d: send less, or a link, or raise spec.limits.eventBytes", len(data), limit)
+	if bad := checkSize(len(data), limit); bad != nil {
+		return nil, bad
 	}
-	return data, nil
+	return base64.StdEncoding.AppendEncode(nil, data), nil // without the line ends that it may have had
+}
+
+func checkSize(bytes int, limit int64) *problem {
+	if int64(bytes) > limit {
+		return refuse(http.StatusRequestEntityTooLarge, "event_too_large", "the event has %d bytes, more than %d: send less, or a link, or raise spec.limits.eventBytes", bytes, limit)
+	}
+	return nil
 }

@@ -37,12 +37,12 @@ func TestPublishForms(t *testing.T) {
 		"lines":          {"/v1/topics/orders", "a\r\nb\rc\n", nil, sse{data: "a\nb\nc\n"}},
 		"empty":          {"/v1/topics/orders", "", nil, sse{}},
 		"four bytes":     {"/v1/topics/orders", "😀 𝄞", nil, sse{data: "😀 𝄞"}},
-		"base64":         {"/v1/topics/orders?encoding=base64", base64.StdEncoding.EncodeToString([]byte("é")) + "\n", nil, sse{data: "é"}},
+		"base64":         {"/v1/topics/orders?encoding=base64", "w6\nn/AA==\n", nil, sse{data: "w6n/AA=="}},
 		"json, string":   {"/v1/publish", `{"topic":"orders","data":"{ \"a\" }"}`, []string{"Content-Type", jsonType}, sse{data: `{ "a" }`}},
 		"json, compact":  {"/v1/publish", `{"topic":"prices.x","type":"t","data":{ "a": [1, 2] }}`, []string{"Content-Type", jsonType + "; charset=utf-8"}, sse{typ: "t", data: `{"a":[1,2]}`}},
 		"json, number":   {"/v1/publish", `{"topic":"orders","data":1.50}`, []string{"Content-Type", jsonType}, sse{data: "1.50"}},
 		"json, null":     {"/v1/publish", `{"topic":"orders","data":null}`, []string{"Content-Type", jsonType}, sse{data: "null"}},
-		"json, base64":   {"/v1/publish", `{"topic":"orders","dataBase64":"w6k="}`, []string{"Content-Type", jsonType}, sse{data: "é"}},
+		"json, base64":   {"/v1/publish", `{"topic":"orders","dataBase64":"w6n/"}`, []string{"Content-Type", jsonType}, sse{data: "w6n/"}},
 		"as large as ok": {"/v1/topics/orders", strings.Repeat("x", 4<<10), nil, sse{data: strings.Repeat("x", 4<<10)}},
 	} {
 		resp, body := do(t, "POST", "http://"+s.Addrs().Publish+p.path, p.body, p.header...)
@@ -73,7 +73,11 @@ func TestPublishRefusals(t *testing.T) {
 		status             int
 		code               string
 	}{
-		"get":             {"GET", "/v1/topics/orders", "", nil, 405, "method_not_allowed"},
+		"get":             {"GET", "/v1/publish", "", nil, 405, "method_not_allowed"},
+		"put":             {"PUT", "/v1/topics/orders", "", nil, 405, "method_not_allowed"},
+		"post to list":    {"POST", "/v1/topics", "", nil, 405, "method_not_allowed"},
+		"no topic":        {"POST", "/v1/topics/", "", nil, 400, "topic_malformed"},
+		"below a topic":   {"POST", "/v1/topics/orders/incomplete", "", nil, 404, "not_found"},
 		"elsewhere":       {"POST", "/v1/nowhere", "", nil, 404, "not_found"},
 		"undeclared":      {"POST", "/v1/topics/nowhere", "x", nil, 404, "topic_not_declared"},
 		"wildcard":        {"POST", "/v1/topics/prices.*", "x", nil, 400, "topic_malformed"},
@@ -82,7 +86,9 @@ func TestPublishRefusals(t *testing.T) {
 		"ttl":             {"POST", "/v1/topics/orders?ttl=-5s", "x", nil, 400, "parameter_malformed"},
 		"ttl, header":     {"POST", "/v1/topics/orders", "x", []string{"Event-TTL", "soon"}, 400, "parameter_malformed"},
 		"id":              {"POST", "/v1/topics/orders?id=a%0Ab", "x", nil, 422, "id_refused"},
-		"long id":         {"POST", "/v1/topics/orders?id=" + strings.Repeat("x", 256), "x", nil, 422, "id_refused"},
+		"long id":         {"POST", "/v1/topics/orders?id=" + strings.Repeat("x", 1025), "x", nil, 422, "id_refused"},
+		"key":             {"POST", "/v1/topics/orders?key=a%0Ab", "x", nil, 422, "key_refused"},
+		"long key":        {"POST", "/v1/topics/orders?key=" + strings.Repeat("x", 256), "x", nil, 422, "key_refused"},
 		"topic twice":     {"POST", "/v1/publish", `{"topic":"orders","topics":["last"],"data":1}`, []string{"Content-Type", jsonType}, 400, "topics"},
 		"one undeclared":  {"POST", "/v1/publish", `{"topics":["orders","nowhere"],"data":1}`, []string{"Content-Type", jsonType}, 404, "topic_not_declared"},
 		"one malformed":   {"POST", "/v1/publish", `{"topics":["orders","a..b"],"data":1}`, []string{"Content-Type", jsonType}, 400, "topic_malformed"},

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -36,13 +35,15 @@ func readQuery(r *http.Request, topic string) (query, *problem) {
 	if q.selectors, bad = readSelectors(topics); bad != nil {
 		return q, bad
 	}
-	if q.asked, bad = readOptions(values); bad != nil {
+	var conflate bool
+	if q.asked, conflate, bad = readOptions(values); bad != nil {
 		return q, bad
 	}
 	if q.start, bad = readStart(values, time.Now()); bad != nil {
 		return q, bad
 	}
 	q.start.Cursor, q.start.Earliest = readCursor(r.Header, values)
+	q.start.Conflate = conflate
 	return q, nil
 }
 
@@ -80,23 +81,6 @@ func readCursor(header http.Header, values url.Values) (cursor string, fromEarli
 		return "", true
 	}
 	return cursor[:min(len(cursor), maxCursorBytes)], false
-}
-
-// acceptsEventStream says whether Accept headers (RFC 9110, section 12.5.1) let in text/event-stream; none let in everything.
-func acceptsEventStream(accept []string) bool {
-	if len(accept) == 0 {
-		return true
-	}
-	for _, part := range strings.Split(strings.Join(accept, ","), ",") {
-		kind, parameters, err := mime.ParseMediaType(part)
-		if err != nil || strings.Trim(parameters["q"], "0.") == "" && parameters["q"] != "" {
-			continue
-		}
-		if kind == "text/event-stream" || kind == "text/*" || kind == "*/*" {
-			return true
-		}
-	}
-	return false
 }
 
 // quote shortens and quotes what a client sent, for a message back to it.

@@ -44,13 +44,15 @@ func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
 	if r.ContentLength != 0 {
 		return refuse(http.StatusBadRequest, "body_unwanted", "readers send no body: leave it out, and Content-Length with it")
 	}
-	if !acceptsEventStream(r.Header.Values("Accept")) {
-		return refuse(http.StatusNotAcceptable, "not_acceptable", "this is text/event-stream: accept it, or */*")
+	mediaType, ok := negotiate(r.Header.Values("Accept"))
+	if !ok {
+		return refuse(http.StatusNotAcceptable, "not_acceptable", "this is %s, or %s for who asks for it: accept one of them, or */*", typeEventStream, typeLines)
 	}
 	q, err := readQuery(r, topic)
 	if err != nil {
 		return err
 	}
+	q.asked.Format.Lines = mediaType == typeLines
 	return h.stream(w, r, q)
 }
 
@@ -68,16 +70,25 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 	if err := h.log.Declared(q.selectors); err != nil {
 		return undeclared(err)
 	}
+	stream := h.state.Load().config.Stream
+	q.asked.Format.Source = "/namespaces/" + stream.Namespace + "/eventstreams/" + stream.Name
 	header := w.Header()
-	header.Set("Content-Type", "text/event-stream; charset=utf-8")
+	header.Set("Content-Type", typeEventStream+"; charset=utf-8")
+	if q.asked.Format.Lines {
+		header.Set("Content-Type", typeLines)
+	}
 	header.Set("Cache-Control", "no-store, no-transform")
 	header.Set("X-Accel-Buffering", "no")
+	header.Add("Vary", "Accept")
 	if r.ProtoMajor == 1 {
 		header.Set("Connection", "close")
 	}
 	sink := newSink(w, h.stall)
 	defer sink.finish()
 	if !h.admit() {
+		if q.asked.Format.Lines {
+			return h.overloaded()
+		}
 		_ = h.pool.Refuse(sink) // the client may be gone
 		return nil
 	}
@@ -91,6 +102,11 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 	}
 	header.Set("Runnel-Resume", string(opening.Resume))
 	header.Set("Runnel-Cursor", opening.Cursor.String())
+	if opening.Complete {
+		header.Del("Content-Type")
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
@@ -99,6 +115,15 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 	reason := h.pool.Serve(r.Context(), sink, q.asked)
 	h.logger.Debug("reader left", "reason", reason, "topics", q.topics())
 	return nil
+}
+
+// overloaded tells a program to come back later. Browsers are told otherwise: any status but 200 ends their stream for good.
+func (h *Hub) overloaded() *problem {
+	status, code := http.StatusTooManyRequests, "too_many_connections"
+	if h.draining.Load() {
+		status, code = http.StatusServiceUnavailable, "draining"
+	}
+	return refuse(status, code, "the hub takes no more readers now: come back after the time in Retry-After").later(h.pool.Retry())
 }
 
 // gone tells a program that asked for it that events are lost, and where to go on.

@@ -22,7 +22,7 @@ type Control struct {
 
 // Append appends the control event's text.
 func (c Control) Append(b []byte) []byte {
-	b = append(b, "event: "...)
+	b = append(b, eventField...)
 	b = append(b, c.Type...)
 	b = append(b, '\n')
 	b = appendCursor(b, c.ID, c.Retry)
@@ -37,7 +37,7 @@ func AppendCursor(b []byte, id ID, retry time.Duration) []byte {
 
 func appendCursor(b []byte, id ID, retry time.Duration) []byte {
 	if id.Epoch != "" {
-		b = append(b, "id: "...)
+		b = append(b, idField...)
 		b = id.Append(b)
 		b = append(b, '\n')
 	}

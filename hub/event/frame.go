@@ -9,7 +9,15 @@ import (
 // section 7.1) around the event's text; who needs no chunk takes the text alone. It never changes.
 type Frame struct {
 	chunk      []byte
-	start, end int // of the text in chunk
+	start, end int   // of the text in chunk
+	rare       *rare // nil for most
+}
+
+// rare is what few events have and their text does not show.
+type rare struct {
+	data       []byte // as it was sent, where the text has other line ends
+	base64     bool
+	attributes []byte
 }
 
 // Chunk is the frame for an HTTP/1.1 connection that is written to directly.
@@ -17,6 +25,45 @@ func (f Frame) Chunk() []byte { return f.chunk }
 
 // Text is the frame's SSE text, which ends with its blank line.
 func (f Frame) Text() []byte { return f.chunk[f.start:f.end] }
+
+// Bytes is the memory that the frame takes.
+func (f Frame) Bytes() int {
+	n := len(f.chunk)
+	if f.rare != nil {
+		n += len(f.rare.data) + len(f.rare.attributes)
+	}
+	return n
+}
+
+// Type of the event; empty is DefaultType.
+func (f Frame) Type() string {
+	rest, ok := bytes.CutPrefix(f.Text(), []byte(eventField))
+	if !ok {
+		return ""
+	}
+	kind, _, _ := bytes.Cut(rest, []byte{'\n'})
+	return string(kind)
+}
+
+// Data of the event as it was sent; not to be changed.
+func (f Frame) Data() []byte {
+	if f.rare != nil && f.rare.data != nil {
+		return f.rare.data
+	}
+	text := f.Text()
+	for !bytes.HasPrefix(text, []byte(dataField)) { // type and id, which hold no line end
+		_, text, _ = bytes.Cut(text, []byte{'\n'})
+	}
+	text = text[len(dataField) : len(text)-len("\n\n")]
+	return bytes.ReplaceAll(text, []byte("\n"+dataField), []byte{'\n'})
+}
+
+// Fields of a block (HTML, section 9.2.6), each with its space.
+const (
+	eventField = "event: "
+	idField    = "id: "
+	dataField  = "data: "
+)
 
 // Draft is a frame whose sequence is not known yet. Encoding is the costly part and needs no lock; the sequence is
 // stamped in when it is drawn, under the log's lock.
@@ -28,9 +75,16 @@ type Draft struct {
 	width  int // how many digits were left for it
 }
 
-// NewDraft encodes an event for a sequence near guess.
+// NewDraft encodes an event for a sequence near guess. The event's bytes must not change from then on.
 func NewDraft(e *Event, epoch string, guess uint64) Draft {
 	d := Draft{event: e, epoch: epoch}
+	changed := bytes.IndexByte(e.Data, '\r') >= 0
+	if changed || e.Base64 || e.Attributes != nil {
+		d.frame.rare = &rare{base64: e.Base64, attributes: e.Attributes}
+	}
+	if changed {
+		d.frame.rare.data = e.Data
+	}
 	d.encode(decimalWidth(guess))
 	return d
 }
@@ -53,11 +107,11 @@ func (d *Draft) encode(width int) {
 	b = append(b, "\r\n"...)
 	d.frame.start, d.width = len(b), width
 	if t := d.event.Type; t != "" && t != DefaultType {
-		b = append(b, "event: "...)
+		b = append(b, eventField...)
 		b = append(b, t...)
 		b = append(b, '\n')
 	}
-	b = append(b, "id: "...)
+	b = append(b, idField...)
 	b = append(b, d.epoch...)
 	b = append(b, '-')
 	d.digits = len(b)
@@ -70,9 +124,9 @@ func (d *Draft) encode(width int) {
 }
 
 func (d *Draft) textSize(width int) int {
-	size := len("id: ") + len(d.epoch) + 1 + width + 1 + dataSize(d.event.Data) + 1
+	size := len(idField) + len(d.epoch) + 1 + width + 1 + dataSize(d.event.Data) + 1
 	if t := d.event.Type; t != "" && t != DefaultType {
-		size += len("event: ") + len(t) + 1
+		size += len(eventField) + len(t) + 1
 	}
 	return size
 }
@@ -82,7 +136,7 @@ func (d *Draft) textSize(width int) int {
 func AppendData(b, data []byte) []byte {
 	for {
 		line, rest, more := cutLine(data)
-		b = append(b, "data: "...)
+		b = append(b, dataField...)
 		b = append(b, line...)
 		b = append(b, '\n')
 		if !more {
@@ -95,7 +149,7 @@ func AppendData(b, data []byte) []byte {
 func dataSize(data []byte) (n int) {
 	for {
 		line, rest, more := cutLine(data)
-		n += len("data: ") + len(line) + 1
+		n += len(dataField) + len(line) + 1
 		if !more {
 			return n
 		}

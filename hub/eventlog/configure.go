@@ -40,10 +40,7 @@ func (m *Memory) govern() {
 			continue
 		}
 		for t.ring.count > 0 {
-			e := t.ring.pop()
-			m.all.remove(e)
-			m.bytes -= e.cost()
-			m.loses(&t.lost, e.Seq)
+			m.loses(t, m.pop(t))
 		}
 		m.forget(t)
 	}
@@ -61,7 +58,7 @@ func (m *Memory) retire(old []*rule) {
 	declared := func(o *rule) bool {
 		return slices.ContainsFunc(m.rules, func(r *rule) bool { return r.Selector.String() == o.Selector.String() })
 	}
-	m.retired = slices.DeleteFunc(slices.Concat(m.retired, old), func(o *rule) bool { return declared(o) || o.floor.seq == 0 })
+	m.retired = slices.DeleteFunc(slices.Concat(m.retired, old), func(o *rule) bool { return declared(o) || o.floor.all.seq == 0 })
 	for len(m.retired) > maxRetired { // the oldest count for every topic from then on
 		for _, r := range slices.Concat(m.rules, m.retired[1:]) {
 			r.floor.include(m.retired[0].floor)

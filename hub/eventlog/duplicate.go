@@ -9,72 +9,73 @@ import (
 )
 
 const (
-	// duplicateWindow is how long a key is remembered: longer than a publisher goes on trying by itself.
+	// duplicateWindow is how long an id is remembered: longer than a publisher goes on trying by itself.
 	duplicateWindow = 2 * time.Minute
-	// maxKeys bounds the memory of keys, some 150 bytes each. Beyond it the oldest are forgotten before their time.
-	maxKeys = 100_000
+	// maxIDs bounds the memory of ids, some 150 bytes each. Beyond it the oldest are forgotten before their time.
+	maxIDs = 100_000
 )
 
-// digest stands for a key or a payload; 16 bytes of SHA-256 cannot be made to collide in two minutes.
+// digest stands for an id or a payload; 16 bytes of SHA-256 cannot be made to collide in two minutes.
 type digest [16]byte
 
-// known is an event that was stored under a key.
+// known is an event that was stored under an id.
 type known struct {
 	payload digest
 	receipt Receipt
 }
 
-// remembered is a key in the order of time.
+// remembered is an id in the order of time.
 type remembered struct {
-	key digest
-	at  time.Time
+	id digest
+	at time.Time
 }
 
-// duplicates remembers the keys of the last events.
+// duplicates remembers the ids of the last events.
 type duplicates struct {
 	known map[digest]known
 	order []remembered // oldest first
 }
 
-// identity returns the digests of an event's key and of all that makes it the same event.
-func identity(e *event.Event) (key, payload digest) {
-	if e.Key == "" {
-		return key, payload
+// identity returns the digests of an event's id and of what makes it the same event. CloudEvents attributes are not part of that:
+// by their specification source and id are enough, and who passes an event on may add some.
+func identity(e *event.Event) (id, payload digest) {
+	if e.ID == "" {
+		return id, payload
 	}
-	sum := sha256.Sum256([]byte(e.Key))
-	copy(key[:], sum[:])
+	sum := sha256.Sum256([]byte(e.ID))
+	copy(id[:], sum[:])
 	h := sha256.New()
-	for _, part := range [][]byte{[]byte(e.Topic), []byte(e.Type), binary.BigEndian.AppendUint64(nil, uint64(e.TTL)), e.Data} {
+	for _, part := range [][]byte{[]byte(e.Topic), []byte(e.Type), binary.BigEndian.AppendUint64(nil, uint64(e.TTL)), e.Data, []byte(e.Key)} {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		h.Write(part)
 	}
 	copy(payload[:], h.Sum(nil))
-	return key, payload
+	return id, payload
 }
 
 // find returns the receipt of the same event, if it is known.
-func (d *duplicates) find(key, payload digest, now time.Time) (receipt Receipt, found bool, err error) {
+func (d *duplicates) find(id, payload digest, now time.Time) (receipt Receipt, found bool, err error) {
 	d.forget(now)
-	k, found := d.known[key]
+	k, found := d.known[id]
 	if found && k.payload != payload {
-		return receipt, false, ErrKeyReused
+		return receipt, false, ErrIDReused
 	}
 	k.receipt.Duplicate = true
 	return k.receipt, found, nil
 }
 
-func (d *duplicates) remember(key, payload digest, receipt Receipt, now time.Time) {
+func (d *duplicates) remember(id, payload digest, receipt Receipt, now time.Time) {
 	if d.known == nil {
 		d.known = map[digest]known{}
 	}
-	d.known[key] = known{payload, receipt}
-	d.order = append(d.order, remembered{key, now})
+	d.known[id] = known{payload, receipt}
+	d.order = append(d.order, remembered{id, now})
 }
 
 // forget drops what is older than the window, and the oldest of too many.
 func (d *duplicates) forget(now time.Time) {
-	for len(d.order) > 0 && (len(d.order) >= maxKeys || now.Sub(d.order[0].at) >= duplicateWindow) {
-		delete(d.known, d.order[0].key)
+	for len(d.order) > 0 && (len(d.order) >= maxIDs || now.Sub(d.order[0].at) >= duplicateWindow) {
+		delete(d.known, d.order[0].id)
 		d.order = d.order[1:]
 	}
 }

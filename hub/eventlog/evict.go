@@ -13,7 +13,7 @@ func (m *Memory) Expire() {
 	defer m.mu.Unlock()
 	now := m.clock()
 	m.expire(now)
-	m.keys.forget(now)
+	m.sent.forget(now)
 }
 
 // evict makes room after an append to t.
@@ -46,7 +46,7 @@ func (m *Memory) expire(now time.Time) {
 	m.expiry = time.Time{}
 	for _, r := range m.rules {
 		for e := r.aging.oldest; e != nil; e = r.aging.oldest {
-			if due := e.at.Add(r.Age); due.After(now) {
+			if due := e.At.Add(r.Age); due.After(now) {
 				if m.expiry.IsZero() || due.Before(m.expiry) {
 					m.expiry = due
 				}
@@ -60,21 +60,34 @@ func (m *Memory) expire(now time.Time) {
 // drop removes a topic's oldest entry. Each list holds the entries of a topic in their order, so the oldest of a list is
 // always the oldest of its topic.
 func (m *Memory) drop(t *topic, now time.Time) {
-	e := t.ring.pop()
-	t.rule.aging.remove(e)
-	m.all.remove(e)
-	m.bytes -= e.cost()
+	t.rule.aging.remove(t.ring.oldest())
+	e := m.pop(t)
 	if !e.stale(now) {
-		m.loses(&t.lost, e.Seq)
+		m.loses(t, e)
 	}
 	m.rest(t)
 }
 
-// loses notes a loss, of a topic or of a rule's forgotten ones.
-func (m *Memory) loses(l *loss, seq uint64) {
+// pop takes a topic's oldest entry out of all but its rule's list.
+func (m *Memory) pop(t *topic) *Entry {
+	e := t.ring.pop()
+	m.all.remove(e)
+	m.bytes -= e.cost()
+	t.bytes -= e.cost()
+	t.unsupersede(e)
+	return e
+}
+
+// loses notes the loss of a topic's entry.
+func (m *Memory) loses(t *topic, e *Entry) {
 	m.drops++
-	*l = loss{seq: max(l.seq, seq), at: m.drops}
-	m.lost.include(*l)
+	l := loss{seq: e.Seq, at: m.drops}
+	lost := losses{all: l}
+	if !e.superseded {
+		lost.newest = l
+	}
+	t.lost.include(lost)
+	m.lost.include(lost)
 }
 
 // rest notes that a topic may have become idle, and forgets the topic that has been so for longest when there are too many.

@@ -12,10 +12,16 @@ const maxLostTopics = 64
 
 // open decides how a subscription begins. The log is locked.
 func (s *Subscription) open(start Start) Opening {
+	o := s.begin(start)
+	o.Complete = o.Reason == "" && s.complete(o.Cursor.Seq)
+	return o
+}
+
+func (s *Subscription) begin(start Start) Opening {
 	m := s.log
 	head := m.Head()
 	if start.Cursor == "" {
-		return s.openWithoutCursor(start)
+		return s.beginWithoutCursor(start)
 	}
 	id, ok := event.ParseID(start.Cursor)
 	switch {
@@ -31,7 +37,7 @@ func (s *Subscription) open(start Start) Opening {
 	return Opening{Resume: ResumeExact, Cursor: id}
 }
 
-func (s *Subscription) openWithoutCursor(start Start) Opening {
+func (s *Subscription) beginWithoutCursor(start Start) Opening {
 	switch {
 	case start.Earliest:
 		s.losses(0)
@@ -63,7 +69,7 @@ func (s *Subscription) replayLast(n int) {
 // before is the newest retained event that is older than a time, 0 if there is none: what was dropped may have been newer.
 func (m *Memory) before(when time.Time) uint64 {
 	e := m.all.newest
-	for e != nil && !e.at.Before(when) {
+	for e != nil && !e.At.Before(when) {
 		e = e.global.older
 	}
 	if e == nil {
@@ -108,10 +114,24 @@ func (l *loss) include(o loss) {
 	l.seq, l.at = max(l.seq, o.seq), max(l.at, o.at)
 }
 
+// losses are what is lost to readers of all events, and to those who want only the newest of each key.
+type losses struct{ all, newest loss }
+
+func (l *losses) include(o losses) {
+	l.all.include(o.all)
+	l.newest.include(o.newest)
+}
+
 // losses names what lost events after a position that the reader was not told of: topics, or the selector where its topics are
 // forgotten or too many to name. From then on the reader counts as told.
 func (s *Subscription) losses(after uint64) []string {
-	untold := func(l loss) bool { return l.seq > after && l.at > s.told }
+	untold := func(l losses) bool {
+		mine := l.all
+		if s.conflate {
+			mine = l.newest
+		}
+		return mine.seq > after && mine.at > s.told
+	}
 	var out []string
 	if untold(s.log.lost) { // of any topic: most reads end here
 		for _, name := range s.names {
@@ -129,7 +149,7 @@ func (s *Subscription) losses(after uint64) []string {
 }
 
 // lossOf is what a topic lost, or may have lost where it is forgotten.
-func (m *Memory) lossOf(name string) loss {
+func (m *Memory) lossOf(name string) losses {
 	if t := m.topics[name]; t != nil {
 		return t.lost
 	}
@@ -138,7 +158,7 @@ func (m *Memory) lossOf(name string) loss {
 
 // lossesOf names the topics that a pattern chooses and that lost something; the pattern stands for forgotten ones, and for too
 // many.
-func (m *Memory) lossesOf(p event.Selector, untold func(loss) bool) (out []string) {
+func (m *Memory) lossesOf(p event.Selector, untold func(losses) bool) (out []string) {
 	for _, r := range slices.Concat(m.rules, m.retired) {
 		if untold(r.floor) && r.Selector.Overlaps(p) {
 			return []string{p.String()}
@@ -156,7 +176,7 @@ func (m *Memory) lossesOf(p event.Selector, untold func(loss) bool) (out []strin
 }
 
 // floor is what any forgotten topic of a name may have lost.
-func (m *Memory) floor(name string) (l loss) {
+func (m *Memory) floor(name string) (l losses) {
 	if r := m.governing(name); r != nil {
 		l = r.floor
 	}

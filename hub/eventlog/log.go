@@ -23,9 +23,12 @@ import (
 // Weakness: a dynamic topic that has been empty for long is forgotten (see maxIdleTopics); a cursor older than the newest loss
 // of any forgotten topic of the same rule is then told of a gap that may not be one. A false alarm, never a silent loss.
 type Log interface {
-	// Append stores an event under the next sequence, or finds that it is stored already by its key. It fails with
-	// ErrUndeclared, ErrKeyReused and ErrTooLarge, and stores nothing then.
+	// Append stores an event under the next sequence, or finds that it is stored already by its id. It fails with
+	// ErrUndeclared, ErrIDReused, ErrComplete and ErrTooLarge, and stores nothing then.
 	Append(e *event.Event) (Receipt, error)
+	// Complete says that no event of a topic follows, and returns the position of its end. It may be said again. It fails with
+	// ErrUndeclared. Completeness is forgotten together with a topic.
+	Complete(topic string) (event.ID, error)
 	// Subscribe prepares to read what selectors choose, from start on. It fails with ErrUndeclared when a selector can
 	// choose nothing.
 	Subscribe(selectors []event.Selector, start Start) (*Subscription, Opening, error)
@@ -45,18 +48,26 @@ type Receipt struct {
 	// Rule is the selector of the rule that governs its topic. It has as many values as the stream has rules, so it may label
 	// a metric.
 	Rule string
-	// Duplicate says that the event was stored before, under the same key; the ID is that of then.
+	// Duplicate says that the event was stored before, under the same id; the ID is that of then.
 	Duplicate bool
 }
 
-// ErrKeyReused says that another event was stored under the same key.
-var ErrKeyReused = errors.New("key was used for another event")
+// ErrIDReused says that another event was stored under the same id.
+var ErrIDReused = errors.New("id was used for another event")
+
+// ErrComplete says that a topic has had its last event.
+var ErrComplete = errors.New("is complete")
 
 // ErrUndeclared says that no rule of the stream covers a topic.
 var ErrUndeclared = errors.New("is not declared")
 
 // ErrTooLarge says that an event alone would take more than the log may hold.
 var ErrTooLarge = errors.New("the event does not fit the history")
+
+// Stored is the entry as it is encoded for readers.
+func (e *Entry) Stored(epoch string) event.Stored {
+	return event.Stored{ID: event.ID{Epoch: epoch, Seq: e.Seq}, Topic: e.Topic, At: e.At, Frame: e.Frame}
+}
 
 // Rule declares topics and how much of each is kept.
 type Rule struct {
@@ -68,7 +79,7 @@ type Rule struct {
 	Age time.Duration
 }
 
-// Entry is a stored event. It never changes.
+// Entry is a stored event. What is exported of it never changes.
 type Entry struct {
 	// Seq is its sequence.
 	Seq uint64
@@ -77,11 +88,15 @@ type Entry struct {
 	// Frame is what readers get.
 	Frame event.Frame
 
-	topic  *topic
-	at     time.Time
-	until  time.Time // not replayed from then on; zero is never
-	global links     // among all entries
-	aging  links     // among those of a rule, which all live equally long
+	// At is when it was stored.
+	At time.Time
+
+	topic      *topic
+	until      time.Time // not replayed from then on; zero is never
+	key        string
+	superseded bool  // by a newer one of its key; it changes, under the log's lock
+	global     links // among all entries
+	aging      links // among those of a rule, which all live equally long
 }
 
 // Start says where a subscription begins.
@@ -96,6 +111,8 @@ type Start struct {
 	// Since begins with the oldest retained event that is not older; it is used when none of the above is set. The zero time is
 	// none.
 	Since time.Time
+	// Conflate leaves out events that a newer one of their topic and key has replaced. That such an event was dropped is no loss.
+	Conflate bool
 }
 
 // Resume says how a subscription begins.
@@ -137,4 +154,6 @@ type Opening struct {
 	Reason Reason
 	// Lost names the topics that lost events, or selectors where the topics cannot be told.
 	Lost []string
+	// Complete says that nothing follows and nothing ever will.
+	Complete bool
 }

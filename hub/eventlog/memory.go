@@ -13,7 +13,10 @@ import (
 
 // entryOverhead is what an entry costs besides its frame: the Entry itself, its slot in a ring that is at worst half full,
 // and the allocator's rounding.
-const entryOverhead = 208
+const entryOverhead = 256
+
+// keyOverhead is what a key costs besides its bytes: its place among the newest of its topic.
+const keyOverhead = 96
 
 // topicOverhead is what a topic costs besides its name and its events: the struct, its entry in a map that is at worst half full, its
 // place among the idle, and the allocator's rounding.
@@ -34,9 +37,9 @@ type Memory struct {
 	limit    int64
 	expiry   time.Time // of the entry that expires next, or earlier
 	retired  []*rule   // that are no longer declared, for what their topics lost
-	lost     loss      // of all topics
+	lost     losses    // of all topics
 	watchers []chan<- struct{}
-	keys     duplicates
+	sent     duplicates
 	drops    uint64 // counts entries that were dropped
 }
 
@@ -45,7 +48,7 @@ type rule struct {
 	Rule
 	aging list
 	// floor includes the losses of all topics that were forgotten.
-	floor loss
+	floor losses
 }
 
 // topic is one topic's history.
@@ -53,7 +56,13 @@ type topic struct {
 	name string
 	rule *rule
 	ring ring
-	lost loss
+	lost losses
+	// bytes that its entries take.
+	bytes int64
+	// newest entry of each key; nil while no event has one.
+	newest map[string]*Entry
+	// complete says that no event follows.
+	complete bool
 	// idle says that it stands in Memory.idle.
 	idle bool
 }
@@ -97,8 +106,8 @@ func (m *Memory) Notify(c chan<- struct{}) {
 // Append implements Log.
 func (m *Memory) Append(e *event.Event) (Receipt, error) {
 	draft := event.NewDraft(e, m.epoch, m.head.Load()+1)
-	key, payload := identity(e)
-	receipt, watchers, err := m.append(e, &draft, key, payload)
+	id, payload := identity(e)
+	receipt, watchers, err := m.append(e, &draft, id, payload)
 	for _, w := range watchers {
 		select {
 		case w <- struct{}{}:
@@ -109,12 +118,12 @@ func (m *Memory) Append(e *event.Event) (Receipt, error) {
 }
 
 // append is what needs the lock. It returns who is to be told.
-func (m *Memory) append(e *event.Event, draft *event.Draft, key, payload digest) (Receipt, []chan<- struct{}, error) {
+func (m *Memory) append(e *event.Event, draft *event.Draft, id, payload digest) (Receipt, []chan<- struct{}, error) {
 	now := m.clock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if e.Key != "" {
-		if receipt, found, err := m.keys.find(key, payload, now); found || err != nil {
+	if e.ID != "" {
+		if receipt, found, err := m.sent.find(id, payload, now); found || err != nil {
 			return receipt, nil, err
 		}
 	}
@@ -122,8 +131,11 @@ func (m *Memory) append(e *event.Event, draft *event.Draft, key, payload digest)
 	if err != nil {
 		return Receipt{}, nil, err
 	}
+	if t.complete {
+		return Receipt{}, nil, fmt.Errorf("topic %s %w", t.name, ErrComplete)
+	}
 	seq := m.head.Load() + 1
-	entry := &Entry{Seq: seq, Topic: t.name, Frame: draft.Stamp(seq), topic: t, at: now}
+	entry := &Entry{Seq: seq, Topic: t.name, Frame: draft.Stamp(seq), At: now, topic: t, key: e.Key}
 	if need := entry.cost() + t.cost(); need > m.limit {
 		m.rest(t)
 		return Receipt{}, nil, fmt.Errorf("%w: it takes %d bytes of %d", ErrTooLarge, need, m.limit)
@@ -132,11 +144,12 @@ func (m *Memory) append(e *event.Event, draft *event.Draft, key, payload digest)
 		entry.until = now.Add(e.TTL)
 	}
 	m.store(t, entry)
+	t.complete = e.Last
 	m.head.Store(seq)
 	m.evict(t, now)
 	receipt := Receipt{ID: event.ID{Epoch: m.epoch, Seq: seq}, Rule: t.rule.Selector.String()}
-	if e.Key != "" {
-		m.keys.remember(key, payload, receipt, now)
+	if e.ID != "" {
+		m.sent.remember(id, payload, receipt, now)
 	}
 	return receipt, m.watchers, nil
 }
@@ -145,28 +158,35 @@ func (m *Memory) append(e *event.Event, draft *event.Draft, key, payload digest)
 func (e *Entry) stale(now time.Time) bool { return !e.until.IsZero() && !now.Before(e.until) }
 
 func (m *Memory) store(t *topic, e *Entry) {
+	t.supersede(e)
 	t.ring.push(e)
 	t.rule.aging.push(e)
 	m.all.push(e)
 	m.bytes += e.cost()
-	if due := e.at.Add(t.rule.Age); m.expiry.IsZero() || due.Before(m.expiry) {
+	t.bytes += e.cost()
+	if due := e.At.Add(t.rule.Age); m.expiry.IsZero() || due.Before(m.expiry) {
 		m.expiry = due
 	}
 }
 
-func (e *Entry) cost() int64 { return int64(len(e.Frame.Chunk())) + entryOverhead }
+func (e *Entry) cost() int64 {
+	cost := int64(e.Frame.Bytes()) + entryOverhead
+	if e.key != "" {
+		cost += int64(len(e.key)) + keyOverhead
+	}
+	return cost
+}
 
 // topic returns a declared topic, and makes it at its first event.
 func (m *Memory) topic(name string) (*topic, error) {
 	if t := m.topics[name]; t != nil {
 		return t, nil
 	}
-	r := m.governing(name)
-	if r == nil {
-		return nil, fmt.Errorf("topic %s %w", name, ErrUndeclared)
+	if err := m.covered(name); err != nil {
+		return nil, err
 	}
 	name = strings.Clone(name) // it may be a part of a much longer request
-	t := &topic{name: name, rule: r, lost: m.floor(name)}
+	t := &topic{name: name, rule: m.governing(name), lost: m.floor(name)}
 	m.topics[name] = t
 	m.bytes += t.cost()
 	return t, nil
@@ -174,6 +194,14 @@ func (m *Memory) topic(name string) (*topic, error) {
 
 // cost of a topic beside its events.
 func (t *topic) cost() int64 { return topicOverhead + int64(len(t.name)) }
+
+// covered is ErrUndeclared for a topic that no rule governs.
+func (m *Memory) covered(name string) error {
+	if m.governing(name) == nil {
+		return fmt.Errorf("topic %s %w", name, ErrUndeclared)
+	}
+	return nil
+}
 
 func (m *Memory) governing(name string) *rule {
 	for _, r := range m.rules {

@@ -19,6 +19,8 @@ type Batch struct {
 	Lost []string
 	// More says that another read will find entries at once.
 	More bool
+	// Complete says that nothing follows and nothing ever will.
+	Complete bool
 
 	now time.Time
 }
@@ -34,23 +36,28 @@ func (s *Subscription) Read(after uint64, maxBytes int, into []*Entry) Batch {
 	b := Batch{Entries: into[:0], Cursor: m.head.Load(), now: now}
 	if b.Cursor <= after {
 		b.Cursor = after
-		return b
+	} else {
+		s.read(after, maxBytes, &b)
 	}
+	b.Complete = !b.More && s.complete(b.Cursor)
+	return b
+}
+
+func (s *Subscription) read(after uint64, maxBytes int, b *Batch) {
 	b.Lost = s.losses(after)
 	if after >= s.replayed {
 		s.starts = nil
 	}
 	if b.Cursor-after <= nearby && (len(s.patterns) > 0 || len(s.names) > 1) {
-		s.readRecent(after, maxBytes, &b)
+		s.readRecent(after, maxBytes, b)
 	} else {
-		s.readTopics(after, maxBytes, &b)
+		s.readTopics(after, maxBytes, b)
 	}
-	return b
 }
 
 // take adds an entry, if there is room for it and it is still worth it.
-func (b *Batch) take(e *Entry, room *int) bool {
-	if e.stale(b.now) {
+func (s *Subscription) take(b *Batch, e *Entry, room *int) bool {
+	if e.stale(b.now) || s.conflate && e.superseded {
 		return true
 	}
 	if *room <= 0 {
@@ -69,7 +76,7 @@ func (s *Subscription) readRecent(after uint64, maxBytes int, b *Batch) {
 		oldest = e
 	}
 	for e := oldest; e != nil; e = e.global.newer {
-		if s.chooses(e.topic) && e.Seq > s.starts[e.topic] && !b.take(e, &maxBytes) {
+		if s.chooses(e.topic) && e.Seq > s.starts[e.topic] && !s.take(b, e, &maxBytes) {
 			return
 		}
 	}
@@ -85,7 +92,7 @@ func (s *Subscription) readTopics(after uint64, maxBytes int, b *Batch) {
 	})
 	heap.Init(&merge)
 	for len(merge) > 0 {
-		if !b.take(merge[0].ring.at(merge[0].next), &maxBytes) {
+		if !s.take(b, merge[0].ring.at(merge[0].next), &maxBytes) {
 			return
 		}
 		if merge[0].next++; merge[0].next == merge[0].ring.count {

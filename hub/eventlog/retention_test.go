@@ -75,41 +75,41 @@ func TestTTL(t *testing.T) {
 	}
 }
 
-func TestKeys(t *testing.T) {
+func TestIDs(t *testing.T) {
 	now := time.Unix(1000, 0)
 	m := NewMemory(rules(1, "a", "b"), 1<<20)
 	m.clock = func() time.Time { return now }
-	first, err := m.Append(&event.Event{Topic: "a", Key: "k", Data: []byte("x")})
+	first, err := m.Append(&event.Event{Topic: "a", ID: "k", Data: []byte("x")})
 	if err != nil || first.Duplicate {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	publish(t, m, "a") // the first is dropped, and known all the same
-	again, err := m.Append(&event.Event{Topic: "a", Key: "k", Data: []byte("x")})
+	again, err := m.Append(&event.Event{Topic: "a", ID: "k", Data: []byte("x")})
 	if err != nil || !again.Duplicate || again.ID != first.ID || m.Head().Seq != 2 {
 		t.Errorf("%+v, %v, head %v", again, err, m.Head())
 	}
 	for _, other := range []event.Event{{Topic: "b", Data: []byte("x")}, {Topic: "a", Type: "t", Data: []byte("x")}, {Topic: "a", Data: []byte("y")}} {
-		other.Key = "k"
-		if _, err := m.Append(&other); !errors.Is(err, ErrKeyReused) {
+		other.ID = "k"
+		if _, err := m.Append(&other); !errors.Is(err, ErrIDReused) {
 			t.Errorf("%+v: %v", other, err)
 		}
 	}
 	now = now.Add(duplicateWindow)
-	if r, err := m.Append(&event.Event{Topic: "a", Key: "k", Data: []byte("x")}); err != nil || r.Duplicate {
+	if r, err := m.Append(&event.Event{Topic: "a", ID: "k", Data: []byte("x")}); err != nil || r.Duplicate {
 		t.Errorf("after the window: %+v, %v", r, err)
 	}
-	for i := range maxKeys + 10 {
-		if _, err := m.Append(&event.Event{Topic: "a", Key: fmt.Sprint(i)}); err != nil {
+	for i := range maxIDs + 10 {
+		if _, err := m.Append(&event.Event{Topic: "a", ID: fmt.Sprint(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(m.keys.known) > maxKeys || len(m.keys.order) != len(m.keys.known) {
-		t.Errorf("%d keys are remembered", len(m.keys.known))
+	if len(m.sent.known) > maxIDs || len(m.sent.order) != len(m.sent.known) {
+		t.Errorf("%d ids are remembered", len(m.sent.known))
 	}
 	now = now.Add(duplicateWindow)
 	m.Expire()
-	if len(m.keys.known) > 0 {
-		t.Errorf("%d keys outlive the window", len(m.keys.known))
+	if len(m.sent.known) > 0 {
+		t.Errorf("%d ids outlive the window", len(m.sent.known))
 	}
 }
 

@@ -12,6 +12,8 @@ type ring struct {
 
 func (r *ring) at(i int) *Entry { return r.slots[(r.first+i)&(len(r.slots)-1)] }
 
+func (r *ring) oldest() *Entry { return r.slots[r.first] }
+
 func (r *ring) push(e *Entry) {
 	if r.count == len(r.slots) {
 		grown := make([]*Entry, max(1, 2*len(r.slots)))

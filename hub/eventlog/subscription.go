@@ -16,6 +16,7 @@ type Subscription struct {
 	selectors []event.Selector
 	names     []string         // of the exact selectors
 	patterns  []event.Selector // the others
+	conflate  bool             // leave out what a newer event of its key has replaced
 	// told is the log's count of drops when the reader was last told of losses.
 	told uint64
 	// starts are where topics begin that begin later than the cursor. They count up to replayed.
@@ -30,7 +31,7 @@ func (m *Memory) Subscribe(selectors []event.Selector, start Start) (*Subscripti
 	if err := m.declared(selectors); err != nil {
 		return nil, Opening{}, err
 	}
-	s := &Subscription{log: m, selectors: selectors}
+	s := &Subscription{log: m, selectors: selectors, conflate: start.Conflate}
 	for _, sel := range selectors {
 		switch {
 		case !sel.Exact():

@@ -14,8 +14,8 @@ import (
 // paddingBytes fill the buffer of clients and middleboxes that pass nothing on before they have 2 KiB.
 const paddingBytes = 2 << 10
 
-// retry draws the delay before a reader comes back, since browsers add no jitter of their own.
-func (p *Pool) retry() time.Duration {
+// Retry draws the delay before a reader comes back, since browsers add no jitter of their own.
+func (p *Pool) Retry() time.Duration {
 	delay := p.settings.Load().Delay
 	return delay + rand.N(delay)
 }
@@ -32,19 +32,20 @@ func (w *writer) opening() (text []byte) {
 		w.pool.observer.Gap(o.Reason)
 	}
 	if asked.Quiet {
-		return event.AppendCursor(text, o.Cursor, w.pool.retry())
+		return asked.Format.AppendCursor(text, o.Cursor, w.pool.Retry())
 	}
-	open := event.Control{Type: "runnel-open", ID: o.Cursor, Retry: w.pool.retry(), Data: line(struct {
+	open := event.Control{Type: "runnel-open", ID: o.Cursor, Retry: w.pool.Retry(), Data: line(struct {
 		Resume      eventlog.Resume `json:"resume"`
 		Cursor      string          `json:"cursor"`
 		HeartbeatMs int64           `json:"heartbeatMs"`
 		Topics      []string        `json:"topics"`
 	}{o.Resume, o.Cursor.String(), w.interval().Milliseconds(), names(asked.Sub.Selectors())})}
 	if o.Reason == "" {
-		return open.Append(text)
+		return asked.Format.AppendControl(text, open)
 	}
 	open.ID = event.ID{}
-	return gap{Requested: asked.Requested, ResumedAt: o.Cursor, Reason: o.Reason, Topics: o.Lost}.append(open.Append(text))
+	text = asked.Format.AppendControl(text, open)
+	return asked.Format.AppendControl(text, gap{Requested: asked.Requested, ResumedAt: o.Cursor, Reason: o.Reason, Topics: o.Lost}.control())
 }
 
 func names(selectors []event.Selector) (out []string) {
@@ -63,21 +64,21 @@ func (w *writer) overflow(text []byte, batch eventlog.Batch) []byte {
 	w.pool.observer.Gap(eventlog.ReasonOverflow)
 	w.sent = at
 	if w.asked.Quiet {
-		return event.AppendCursor(text, at, 0)
+		return w.asked.Format.AppendCursor(text, at, 0)
 	}
-	return gap{Requested: w.cursor.String(), ResumedAt: at, Reason: eventlog.ReasonOverflow, Topics: batch.Lost}.append(text)
+	return w.asked.Format.AppendControl(text, gap{Requested: w.cursor.String(), ResumedAt: at, Reason: eventlog.ReasonOverflow, Topics: batch.Lost}.control())
 }
 
 // heartbeat is what breaks a silence. A ping moves the reader's cursor when it has moved without an event of the reader's.
 func (w *writer) heartbeat(text []byte) []byte {
 	if !w.asked.Pings || w.asked.Quiet {
-		return append(text, event.Heartbeat...)
+		return w.asked.Format.AppendHeartbeat(text)
 	}
 	ping := event.Control{Type: "runnel-ping", Data: []byte("{}")}
 	if w.cursor.Seq > w.sent.Seq {
 		ping.ID, w.sent = w.cursor, w.cursor
 	}
-	return ping.Append(text)
+	return w.asked.Format.AppendControl(text, ping)
 }
 
 type gap struct {
@@ -87,18 +88,18 @@ type gap struct {
 	Topics    []string        `json:"topics"`
 }
 
-func (g gap) append(text []byte) []byte {
-	return event.Control{Type: "runnel-gap", ID: g.ResumedAt, Data: line(g)}.Append(text)
+func (g gap) control() event.Control {
+	return event.Control{Type: "runnel-gap", ID: g.ResumedAt, Data: line(g)}
 }
 
-// closing is the last text of a stream.
-func (p *Pool) closing(text []byte, reason Reason) []byte {
-	retry := p.retry()
+// closing is the last event of a stream.
+func (p *Pool) closing(reason Reason) event.Control {
+	retry := p.Retry()
 	return event.Control{Type: "runnel-close", Retry: retry, Data: line(struct {
 		Reason    Reason `json:"reason"`
 		Reconnect bool   `json:"reconnect"`
 		RetryMs   int64  `json:"retryMs"`
-	}{reason, reason != ReasonRemoved, retry.Milliseconds()})}.Append(text)
+	}{reason, reason != ReasonRemoved && reason != ReasonComplete, retry.Milliseconds()})}
 }
 
 // line is one line of JSON; what is given always has one.

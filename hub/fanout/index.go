@@ -53,10 +53,17 @@ func (x *index) remove(r *reader) {
 
 // each calls f for each reader of a topic, more than once for one that chooses it more than once.
 func (x *index) each(topic string, f func(*reader)) {
-	for r := range x.exact[topic] {
-		f(r)
-	}
-	x.tree.each(topic, f)
+	x.sets(topic, func(chosen set) {
+		for r := range chosen {
+			f(r)
+		}
+	})
+}
+
+// sets calls f for the readers of each selector that chooses a topic.
+func (x *index) sets(topic string, f func(set)) {
+	f(x.exact[topic])
+	x.tree.sets(topic, f)
 }
 
 func (n *node) add(tokens []string, r *reader) {
@@ -91,10 +98,8 @@ func (n *node) remove(tokens []string, r *reader) {
 	}
 }
 
-func (n *node) each(topic string, f func(*reader)) {
-	for r := range n.rest {
-		f(r)
-	}
+func (n *node) sets(topic string, f func(set)) {
+	f(n.rest)
 	token, rest, more := strings.Cut(topic, ".")
 	for _, key := range [...]string{token, event.OneToken} {
 		child := n.next[key]
@@ -102,12 +107,10 @@ func (n *node) each(topic string, f func(*reader)) {
 			continue
 		}
 		if more {
-			child.each(rest, f)
+			child.sets(rest, f)
 			continue
 		}
-		for r := range child.here {
-			f(r)
-		}
+		f(child.here)
 	}
 }
 

@@ -81,6 +81,21 @@ func (p *Pool) Configure(settings Settings) {
 	p.each(func(r *reader) { r.shard.schedule(r) })
 }
 
+// Wake lets the readers of a topic look for news that are no events: that it is complete.
+func (p *Pool) Wake(topic string) {
+	for _, s := range p.shards {
+		s.wakeTopic(topic)
+	}
+}
+
+// Subscriptions counts how often readers choose a topic. One that chooses it by two selectors counts twice.
+func (p *Pool) Subscriptions(topic string) (n int) {
+	for _, s := range p.shards {
+		n += s.subscriptions(topic)
+	}
+	return n
+}
+
 // Drain ends all readers, spread evenly over a window, and those that still come at the window's end. It returns at once.
 func (p *Pool) Drain(window time.Duration) {
 	now := time.Now()

@@ -9,7 +9,7 @@ import (
 // Reason says why a reader left.
 type Reason string
 
-// The reasons of an end. All but ReasonGone are told to the reader as far as its connection takes it.
+// The reasons of an end. All but ReasonClient are told to the reader as far as its connection takes it.
 const (
 	// ReasonDrain: the hub stops.
 	ReasonDrain Reason = "drain"
@@ -21,6 +21,8 @@ const (
 	ReasonOverloaded Reason = "overloaded"
 	// ReasonRemoved: what the reader chose is no longer there.
 	ReasonRemoved Reason = "gone"
+	// ReasonComplete: every topic that the reader chose has had its last event, and the reader has it.
+	ReasonComplete Reason = "complete"
 	// ReasonClient: the reader closed the connection.
 	ReasonClient Reason = "client"
 )

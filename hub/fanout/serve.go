@@ -39,6 +39,8 @@ type Reader struct {
 	FailOnGap bool
 	// Padding sends a comment of 2 KiB first, for clients that wait for so much.
 	Padding bool
+	// Format is how events are sent.
+	Format event.Format
 	// Flush is how long events are gathered before a write; zero is not at all.
 	Flush time.Duration
 }
@@ -66,7 +68,7 @@ func (p *Pool) Serve(ctx context.Context, sink Sink, asked Reader) Reason {
 // Refuse tells a reader to come back later. It sends no opening: that would move the reader's cursor over what it missed.
 func (p *Pool) Refuse(sink Sink) error {
 	p.observer.Ended(ReasonOverloaded)
-	return sink.Write(p.closing(nil, ReasonOverloaded))
+	return sink.Write(p.closing(ReasonOverloaded).Append(nil))
 }
 
 // writer is the goroutine of a reader.
@@ -76,6 +78,7 @@ type writer struct {
 	cursor    event.ID // everything up to it is sent
 	sent      event.ID // the newest id that was sent
 	overflows int
+	complete  bool // nothing follows and nothing ever will
 }
 
 // scratch is what a writer needs only while it writes.
@@ -96,6 +99,9 @@ func (w *writer) run(ctx context.Context) Reason {
 		}
 		if reason := w.ended(time.Now()); reason != "" {
 			return w.end(reason)
+		}
+		if w.complete {
+			return w.end(ReasonComplete)
 		}
 		if w.overflows >= maxOverflows || w.overflows > 0 && w.asked.FailOnGap {
 			return w.end(ReasonSlow)
@@ -143,10 +149,10 @@ func (w *writer) step(first []byte) (more bool, err error) {
 		s.text = w.overflow(s.text, batch)
 	}
 	for _, e := range batch.Entries {
-		s.text = append(s.text, e.Frame.Text()...)
+		s.text = w.asked.Format.AppendEvent(s.text, e.Stored(w.cursor.Epoch))
 		w.sent.Seq = e.Seq
 	}
-	w.cursor.Seq = batch.Cursor
+	w.cursor.Seq, w.complete = batch.Cursor, batch.Complete
 	if len(s.text) == 0 && !time.Now().Before(w.heartbeatDue()) {
 		s.text = w.heartbeat(s.text)
 	}
@@ -174,7 +180,7 @@ func (w *writer) end(reason Reason) Reason {
 	if w.asked.Quiet {
 		return reason
 	}
-	if err := w.sink.Write(w.pool.closing(nil, reason)); err != nil {
+	if err := w.sink.Write(w.asked.Format.AppendControl(nil, w.pool.closing(reason))); err != nil {
 		return w.failed(err)
 	}
 	return reason

@@ -75,6 +75,19 @@ func (s *shard) wake(entries []*eventlog.Entry, all bool) {
 	}
 }
 
+func (s *shard) wakeTopic(topic string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.index.each(topic, (*reader).nudge)
+}
+
+func (s *shard) subscriptions(topic string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.index.sets(topic, func(chosen set) { n += len(chosen) })
+	return n
+}
+
 func (s *shard) add(r *reader) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
