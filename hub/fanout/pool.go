@@ -108,11 +108,11 @@ func (p *Pool) Drain(window time.Duration) {
 	}
 }
 
-// EndRemoved ends the readers of what is no longer declared.
+// EndRemoved ends the readers of what is no longer declared or no longer granted to them.
 func (p *Pool) EndRemoved() {
 	now := time.Now()
 	p.each(func(r *reader) {
-		if !r.asked.Sub.Declared() {
+		if r.removed() {
 			r.endAt(now, ReasonRemoved)
 		}
 	})

@@ -15,6 +15,8 @@ const (
 	ReasonDrain Reason = "drain"
 	// ReasonMaxAge: the connection has lived as long as it may.
 	ReasonMaxAge Reason = "max_age"
+	// ReasonTokenExpired: what let the reader in has expired.
+	ReasonTokenExpired Reason = "token_expired"
 	// ReasonSlow: the reader cannot keep up.
 	ReasonSlow Reason = "slow_consumer"
 	// ReasonOverloaded: the hub cannot take another reader now.
@@ -84,6 +86,11 @@ func (r *reader) endAt(at time.Time, reason Reason) {
 			return
 		}
 	}
+}
+
+// removed says whether the reader may no longer have what it chose.
+func (r *reader) removed() bool {
+	return !r.asked.Sub.Declared() || r.asked.Granted != nil && !r.asked.Granted()
 }
 
 func (r *reader) touch(now time.Time) { r.written.Store(int64(now.Sub(r.since))) }

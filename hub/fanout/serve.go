@@ -29,6 +29,10 @@ type Reader struct {
 	Opening eventlog.Opening
 	// Requested is the cursor that the reader gave, for its gap notice.
 	Requested string
+	// Until is when the reader's permission ends; the zero time is never.
+	Until time.Time
+	// Granted says whether the reader still has its permission, and is asked after each reload; nil is always.
+	Granted func() bool
 	// Heartbeat is the longest silence; zero is that of the settings.
 	Heartbeat time.Duration
 	// Pings sends heartbeats as events, so that a page can notice a connection that is dead in one direction.
@@ -57,7 +61,10 @@ func (p *Pool) Serve(ctx context.Context, sink Sink, asked Reader) Reason {
 	if end := p.drained.Load(); end != nil {
 		r.endAt(*end, ReasonDrain)
 	}
-	if !asked.Sub.Declared() {
+	if !asked.Until.IsZero() {
+		r.endAt(asked.Until, ReasonTokenExpired)
+	}
+	if r.removed() {
 		r.endAt(time.Now(), ReasonRemoved)
 	}
 	reason := (&writer{reader: r, sink: sink, cursor: asked.Opening.Cursor}).run(ctx)
