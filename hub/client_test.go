@@ -111,7 +111,7 @@ func (s *server) publish(topic, data string) (id string) {
 	s.t.Helper()
 	resp, body := do(s.t, "POST", "http://"+s.Addrs().Publish+"/v1/topics/"+topic, data)
 	var a struct{ ID, Topic string }
-	if err := json.Unmarshal([]byte(body), &a); err != nil || resp.StatusCode != 200 || a.Topic != topic {
+	if err := json.Unmarshal([]byte(body), &a); err != nil || resp.StatusCode != 200 || a.Topic != strings.Split(topic, "?")[0] {
 		s.t.Fatalf("publish: %d %s", resp.StatusCode, body)
 	}
 	return a.ID
@@ -169,11 +169,14 @@ func (c *reader) close() {
 func (c *reader) run() {
 	defer close(c.events)
 	defer func() { _ = c.resp.Body.Close() }()
-	c.err = parse(c.resp.Body, func(e sse) { c.events <- e })
+	c.err = parseUntil(c.resp.Body, func(e sse) error {
+		c.events <- e
+		return nil
+	})
 }
 
-// parse dispatches events as the HTML standard says (section 9.2.6); unlike a browser also those without data.
-func parse(from io.Reader, dispatch func(sse)) error {
+// parseUntil dispatches events as the HTML standard says (section 9.2.6), unlike a browser also those without data, until an error.
+func parseUntil(from io.Reader, dispatch func(sse) error) error {
 	var e sse
 	var data []string
 	lines := bufio.NewReader(from)
@@ -191,7 +194,9 @@ func parse(from io.Reader, dispatch func(sse)) error {
 		switch {
 		case text == "":
 			e.data = strings.Join(data, "\n")
-			dispatch(e)
+			if err := dispatch(e); err != nil {
+				return err
+			}
 			e, data = sse{}, nil
 		case name == "event":
 			e.typ = value

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
 func TestReadersAreToldThatATopicIsComplete(t *testing.T) {
-	s := start(t, nil)
+	// No heartbeat wakes a reader that was not told.
+	s := start(t, func(c *config.Config) { c.Heartbeat.Interval = config.Duration(10 * time.Minute) })
 	u := "http://" + s.Addrs().Publish + "/v1/topics/"
 	one := s.read(q("topic", "prices.a"))
 	both := s.read(q("topic", "prices.a", "topic", "prices.b"))
