@@ -69,6 +69,7 @@ func (h *Hub) Status() Status {
 	if !s.publishers.Ready() {
 		out.Missing = append(out.Missing, "keys of the cluster's token issuer")
 	}
+	out.Missing = append(out.Missing, s.subscribers.Missing()...)
 	return out
 }
 

@@ -38,11 +38,19 @@ func allowOrigin(w http.ResponseWriter, r *http.Request, c config.CORS) bool {
 	return true
 }
 
-// preflight answers what a browser asks before it sends headers of its own.
-func preflight(w http.ResponseWriter) {
+// checkOrigin lets pages of allowed origins read the answer, whatever it is, and refuses others.
+func (h *Hub) checkOrigin(w http.ResponseWriter, r *http.Request) *problem {
+	if !allowOrigin(w, r, h.state.Load().config.CORS) {
+		return refuse(http.StatusForbidden, "origin_not_allowed", "pages of %s may not read this stream: add the origin to spec.cors.allowedOrigins", quote(r.Header.Get("Origin")))
+	}
+	return nil
+}
+
+// preflight answers what a browser asks before it sends a method or headers of its own.
+func preflight(w http.ResponseWriter, methods, headers string) {
 	header := w.Header()
-	header.Set("Access-Control-Allow-Methods", "GET, HEAD")
-	header.Set("Access-Control-Allow-Headers", "Authorization, Cache-Control, Last-Event-ID")
+	header.Set("Access-Control-Allow-Methods", methods)
+	header.Set("Access-Control-Allow-Headers", headers)
 	header.Set("Access-Control-Max-Age", preflightSeconds)
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/runnel-dev/runnel/hub/event"
 	"github.com/runnel-dev/runnel/hub/eventlog"
 	"github.com/runnel-dev/runnel/hub/fanout"
+	"github.com/runnel-dev/runnel/hub/reference"
 )
 
 // Options of a hub. Port 0 in an address picks a free port.
@@ -26,8 +27,12 @@ type Options struct {
 	SubscribeAddr, PublishAddr, AdminAddr string
 	// Logger takes what a person on duty wants to read. Nil is silence.
 	Logger *slog.Logger
+	// References is the directory with what the configuration refers to, as config.ReferencesDir says; empty is none.
+	References string
 	// StallTimeout is how long a connection may take for 64 KiB before it is cut. Zero is DefaultStallTimeout.
 	StallTimeout time.Duration
+
+	now func() time.Time // nil is time.Now; it keeps the time of credentials alone
 }
 
 // DefaultStallTimeout is longer than a phone is silent in a tunnel, and short enough that a dead connection does not keep its
@@ -48,19 +53,25 @@ type Hub struct {
 	draining atomic.Bool
 	taken    atomic.Int64 // connections that count against the limit
 
+	references reference.Dir
+	remote     *auth.RemoteKeys
+	identities identities
+
 	subscribe, publish, admin net.Listener
 }
 
 // state is what a configuration decides, replaced as a whole.
 type state struct {
-	config     *config.Config
-	hash       string
-	publishers *auth.Publishers
+	config      *config.Config
+	hash        string
+	publishers  *auth.Publishers
+	subscribers *auth.Subscribers
 }
 
 // New listens and returns a hub that serves as soon as it runs. Run must be called, since it closes what New opened.
 func New(o Options) (*Hub, error) {
-	s, err := newState(o.Config)
+	references, remote := reference.In(o.References), auth.NewRemoteKeys(o.Logger, o.now)
+	s, err := newState(o.Config, references, remote)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +79,7 @@ func New(o Options) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Hub{logger: o.Logger, stall: o.StallTimeout}
+	h := &Hub{logger: o.Logger, stall: o.StallTimeout, references: references, remote: remote}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
@@ -82,10 +93,11 @@ func New(o Options) (*Hub, error) {
 	h.log = eventlog.NewMemory(rules, o.Config.Retention.Bytes)
 	h.metrics = newMetrics(h)
 	h.pool = fanout.New(h.log, settingsOf(o.Config), h.metrics)
+	h.remote.Follow(s.subscribers.KeyURLs())
 	return h, nil
 }
 
-func newState(c *config.Config) (*state, error) {
+func newState(c *config.Config, references reference.Dir, remote *auth.RemoteKeys) (*state, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -93,7 +105,11 @@ func newState(c *config.Config) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &state{config: c, hash: config.Hash(c), publishers: publishers}, nil
+	subscribers, err := auth.NewSubscribers(c, references.Read, remote)
+	if err != nil {
+		return nil, err
+	}
+	return &state{config: c, hash: config.Hash(c), publishers: publishers, subscribers: subscribers}, nil
 }
 
 func rulesOf(c *config.Config) (rules []eventlog.Rule, err error) {
@@ -111,12 +127,12 @@ func settingsOf(c *config.Config) fanout.Settings {
 	return fanout.Settings{Heartbeat: c.Heartbeat.Interval.D(), Delay: c.Reconnect.Delay.D(), MaxAge: c.Reconnect.MaxConnectionAge.D()}
 }
 
-// Reload replaces the configuration; no connection is lost, except those of readers whose topics are gone. When it fails, the
+// Reload replaces the configuration; no connection is lost, except those of readers whose topics or grants are gone. When it fails, the
 // hub goes on with the one that it has, and says so on its admin port.
 func (h *Hub) Reload(c *config.Config) error {
 	h.reload.Lock()
 	defer h.reload.Unlock()
-	s, err := newState(c)
+	s, err := newState(c, h.references, h.remote)
 	if err != nil {
 		h.Refuse(err)
 		return err
@@ -132,6 +148,7 @@ func (h *Hub) Reload(c *config.Config) error {
 		return nil
 	}
 	h.state.Store(s)
+	h.remote.Follow(s.subscribers.KeyURLs())
 	h.log.Configure(rules, c.Retention.Bytes)
 	h.pool.Configure(settingsOf(c))
 	h.pool.EndRemoved()

@@ -16,6 +16,7 @@ type metrics struct {
 	registry                         *prometheus.Registry
 	events, eventBytes, duplicates   *prometheus.CounterVec
 	publishRefused, subscribeRefused *prometheus.CounterVec
+	turnedAway                       *prometheus.CounterVec
 	delivered, deliveredBytes        prometheus.Counter
 	gaps, ended                      *prometheus.CounterVec
 	loaded                           prometheus.Gauge
@@ -35,6 +36,7 @@ func newMetrics(h *Hub) *metrics {
 		duplicates:       vector("runnel_hub_published_duplicates_total", "Events that were stored before under the same id, by declared topic.", "topic"),
 		publishRefused:   vector("runnel_hub_publish_refused_total", "Publish requests refused, by HTTP status and problem code.", "status", "code"),
 		subscribeRefused: vector("runnel_hub_subscribe_refused_total", "Subscribe requests refused, by HTTP status and problem code.", "status", "code"),
+		turnedAway:       vector("runnel_hub_connections_refused_total", "Readers told to come back later, by reason: connections, identity, draining or keys.", "reason"),
 		delivered:        counter("runnel_hub_delivered_events_total", "Events that connections took."),
 		deliveredBytes:   counter("runnel_hub_delivered_bytes_total", "Bytes that connections took, control events and heartbeats included."),
 		gaps:             vector("runnel_hub_gaps_total", "Notices of a gap, by reason.", "reason"),
@@ -44,7 +46,7 @@ func newMetrics(h *Hub) *metrics {
 		}),
 	}
 	m.loaded.Set(1)
-	m.registry.MustRegister(m.events, m.eventBytes, m.duplicates, m.publishRefused, m.subscribeRefused, m.delivered, m.deliveredBytes, m.gaps, m.ended, m.loaded,
+	m.registry.MustRegister(m.events, m.eventBytes, m.duplicates, m.publishRefused, m.subscribeRefused, m.turnedAway, m.delivered, m.deliveredBytes, m.gaps, m.ended, m.loaded,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{hub: h})
 	return m
 }

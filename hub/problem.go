@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -20,6 +21,10 @@ type problem struct {
 	Code string `json:"code"`
 
 	retryAfter time.Duration
+	// challenge is the WWW-Authenticate of a 401; empty names the scheme alone.
+	challenge string
+	// turnedAway is why a reader that could be served later is not served now; empty for what waiting does not mend.
+	turnedAway turnedAway
 }
 
 func (p *problem) Error() string { return p.Detail }
@@ -43,7 +48,7 @@ func (p *problem) write(w http.ResponseWriter) {
 		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
 	}
 	if p.Status == http.StatusUnauthorized {
-		header.Set("WWW-Authenticate", "Bearer")
+		header.Set("WWW-Authenticate", cmp.Or(p.challenge, bearer))
 	}
 	writeJSON(w, p.Status, p)
 }

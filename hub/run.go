@@ -64,6 +64,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	err = errors.Join(err, shutdown(servers))
 	work.Wait()
 	h.pool.Close()
+	h.remote.Close()
 	h.logger.Info("stopped")
 	return err
 }

@@ -21,12 +21,15 @@ func (h *Hub) subscribeRoutes() http.Handler {
 }
 
 func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
+	if r.URL.Path == ticketsPath {
+		return h.serveTickets(w, r)
+	}
 	if r.ContentLength != 0 {
 		// The server would wait for the body before it answers, for as long as the client likes. HTTP/2 has no such wait.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 	}
-	if !allowOrigin(w, r, h.state.Load().config.CORS) {
-		return refuse(http.StatusForbidden, "origin_not_allowed", "pages of %s may not read this stream: add the origin to spec.cors.allowedOrigins", quote(r.Header.Get("Origin")))
+	if bad := h.checkOrigin(w, r); bad != nil {
+		return bad
 	}
 	topic, single := singleTopic(r.URL.Path)
 	if !single && r.URL.Path != "/v1/events" || single && topic == "" {
@@ -34,7 +37,7 @@ func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	switch r.Method {
 	case http.MethodOptions:
-		preflight(w)
+		preflight(w, "GET, HEAD", "Authorization, Cache-Control, Last-Event-ID")
 		return nil
 	case http.MethodGet, http.MethodHead:
 	default:
@@ -44,6 +47,7 @@ func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
 	if r.ContentLength != 0 {
 		return refuse(http.StatusBadRequest, "body_unwanted", "readers send no body: leave it out, and Content-Length with it")
 	}
+	w.Header().Add("Vary", "Accept")
 	mediaType, ok := negotiate(r.Header.Values("Accept"))
 	if !ok {
 		return refuse(http.StatusNotAcceptable, "not_acceptable", "this is %s, or %s for who asks for it: accept one of them, or */*", typeEventStream, typeLines)
@@ -67,32 +71,11 @@ func singleTopic(path string) (topic string, ok bool) {
 
 // stream answers 200 and serves the reader until either side ends it.
 func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
-	if err := h.log.Declared(q.selectors); err != nil {
-		return undeclared(err)
+	admitted, bad := h.letIn(w, r, q)
+	if bad != nil {
+		return h.turnAway(w, r, q, bad)
 	}
-	stream := h.state.Load().config.Stream
-	q.asked.Format.Source = "/namespaces/" + stream.Namespace + "/eventstreams/" + stream.Name
-	header := w.Header()
-	header.Set("Content-Type", typeEventStream+"; charset=utf-8")
-	if q.asked.Format.Lines {
-		header.Set("Content-Type", typeLines)
-	}
-	header.Set("Cache-Control", "no-store, no-transform")
-	header.Set("X-Accel-Buffering", "no")
-	header.Add("Vary", "Accept")
-	if r.ProtoMajor == 1 {
-		header.Set("Connection", "close")
-	}
-	sink := newSink(w, h.stall)
-	defer sink.finish()
-	if !h.admit() {
-		if q.asked.Format.Lines {
-			return h.overloaded()
-		}
-		_ = h.pool.Refuse(sink) // the client may be gone
-		return nil
-	}
-	defer h.taken.Add(-1)
+	defer admitted.leave()
 	sub, opening, err := h.log.Subscribe(q.selectors, q.start)
 	if err != nil {
 		return undeclared(err) // since a moment ago
@@ -100,6 +83,7 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 	if opening.Reason != "" && q.asked.FailOnGap {
 		return gone(opening)
 	}
+	header := h.header(w, r, q)
 	header.Set("Runnel-Resume", string(opening.Resume))
 	header.Set("Runnel-Cursor", opening.Cursor.String())
 	if opening.Complete {
@@ -107,23 +91,34 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
+	sink := newSink(w, h.stall)
+	defer sink.finish()
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
 	}
 	q.asked.Sub, q.asked.Opening, q.asked.Requested = sub, opening, q.start.Cursor
+	q.asked.Until, q.asked.Granted = admitted.until, admitted.granted
+	stream := h.state.Load().config.Stream
+	q.asked.Format.Source = "/namespaces/" + stream.Namespace + "/eventstreams/" + stream.Name
 	reason := h.pool.Serve(r.Context(), sink, q.asked)
 	h.logger.Debug("reader left", "reason", reason, "topics", q.topics())
 	return nil
 }
 
-// overloaded tells a program to come back later. Browsers are told otherwise: any status but 200 ends their stream for good.
-func (h *Hub) overloaded() *problem {
-	status, code := http.StatusTooManyRequests, "too_many_connections"
-	if h.draining.Load() {
-		status, code = http.StatusServiceUnavailable, "draining"
+// header sets the headers of a stream.
+func (h *Hub) header(w http.ResponseWriter, r *http.Request, q query) http.Header {
+	header := w.Header()
+	header.Set("Content-Type", typeEventStream+"; charset=utf-8")
+	if q.asked.Format.Lines {
+		header.Set("Content-Type", typeLines)
 	}
-	return refuse(status, code, "the hub takes no more readers now: come back after the time in Retry-After").later(h.pool.Retry())
+	header.Set("Cache-Control", "no-store, no-transform")
+	header.Set("X-Accel-Buffering", "no")
+	if r.ProtoMajor == 1 {
+		header.Set("Connection", "close")
+	}
+	return header
 }
 
 // gone tells a program that asked for it that events are lost, and where to go on.
@@ -134,16 +129,6 @@ func gone(o eventlog.Opening) *problem {
 
 func undeclared(err error) *problem {
 	return refuse(http.StatusNotFound, "topic_not_declared", "%v: add it to the stream's spec.topics", err)
-}
-
-// admit counts a connection, if it may come in now.
-func (h *Hub) admit() bool {
-	limit := int64(h.state.Load().config.Limits.Connections)
-	if n := h.taken.Add(1); h.draining.Load() || limit > 0 && n > limit {
-		h.taken.Add(-1)
-		return false
-	}
-	return true
 }
 
 // query is what a reader asks for.

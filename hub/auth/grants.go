@@ -39,8 +39,8 @@ func (r grantRules) grants(claims map[string]any) (out []event.Selector) {
 	if r.claim == "" {
 		return out
 	}
-	listed, _ := lookUp(claims, r.claim).([]any)
-	if one, ok := lookUp(claims, r.claim).(string); ok {
+	listed, _ := claimAt(claims, r.claim).([]any)
+	if one, ok := claimAt(claims, r.claim).(string); ok {
 		listed = []any{one}
 	}
 	for _, l := range listed[:min(len(listed), maxClaimTopics)] {
@@ -71,7 +71,7 @@ func fill(t config.Template, claims map[string]any) (event.Selector, bool) {
 	for _, token := range t.Tokens() {
 		text := token.Text
 		if token.Claim != "" {
-			value, _ := lookUp(claims, token.Claim).(string)
+			value, _ := claimAt(claims, token.Claim).(string)
 			if value == "" || strings.ContainsRune(value, '\uFFFD') {
 				return event.Selector{}, false // what was no text was read as U+FFFD, and two such values are not the same
 			}
@@ -98,9 +98,9 @@ func escape(value string) string {
 	return b.String()
 }
 
-// lookUp finds a claim by its path: the claim that is named so as a whole, dots and all, else what is inside the object that the
+// claimAt finds a claim by its path: the claim that is named so as a whole, dots and all, else what is inside the object that the
 // path's first part names.
-func lookUp(claims map[string]any, path string) any {
+func claimAt(claims map[string]any, path string) any {
 	if v, ok := claims[path]; ok {
 		return v
 	}
@@ -109,5 +109,5 @@ func lookUp(claims map[string]any, path string) any {
 	if !more || !ok {
 		return nil
 	}
-	return lookUp(inside, rest)
+	return claimAt(inside, rest)
 }

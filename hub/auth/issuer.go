@@ -58,7 +58,7 @@ func (i *tokenIssuer) verify(ctx context.Context, u unverified, now time.Time) (
 	}
 	if i.url != "" && !keys.has(u.key) {
 		var err error
-		if keys, err = i.remote.lookUp(ctx, i.url, u.key); err != nil {
+		if keys, err = i.remote.find(ctx, i.url, u.key); err != nil {
 			return tokenClaims{}, nil, err
 		}
 	}

@@ -62,13 +62,16 @@ type remoteSet struct {
 	absent  map[string]struct{}
 }
 
-// NewRemoteKeys follows no URL yet. Nil for the logger is silence.
-func NewRemoteKeys(logger *slog.Logger) *RemoteKeys {
+// NewRemoteKeys follows no URL yet. Nil for the logger is silence, and for the clock the machine's.
+func NewRemoteKeys(logger *slog.Logger, now func() time.Time) *RemoteKeys {
+	if now == nil {
+		now = time.Now
+	}
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &RemoteKeys{client: newKeyClient(), logger: logger, now: time.Now, ctx: ctx, stop: stop, sets: map[string]*remoteSet{}}
+	return &RemoteKeys{client: newKeyClient(), logger: logger, now: now, ctx: ctx, stop: stop, sets: map[string]*remoteSet{}}
 }
 
 // Follow fetches from these URLs from now on and from no other. What is known of a URL that stays is kept.
@@ -118,9 +121,9 @@ func (r *RemoteKeys) current(url string) (*keySet, string) {
 	return s.usable()
 }
 
-// lookUp returns the keys at a URL, fetched anew if a key id is not among them and that has not been tried a moment ago. The error
+// find returns the keys at a URL, fetched anew if a key id is not among them and that has not been tried a moment ago. The error
 // is ErrNotReady when there are no keys, or when it cannot be said yet that the key id is unknown.
-func (r *RemoteKeys) lookUp(ctx context.Context, url, id string) (*keySet, error) {
+func (r *RemoteKeys) find(ctx context.Context, url, id string) (*keySet, error) {
 	s := r.set(url)
 	if s == nil {
 		return nil, ErrNotReady

@@ -36,9 +36,9 @@ type verifiedReader struct {
 }
 
 // NewSubscribers reads a configuration and what it refers to. It fails when the configuration's own words cannot be read. What is
-// not there, or not usable, lets nobody in until it is: Missing and Invalid name it.
+// not there, or of no use, lets nobody in until it is: Missing and Invalid name it. It goes by the clock of remote.
 func NewSubscribers(c *config.Config, read func(config.Reference) ([]byte, error), remote *RemoteKeys) (*Subscribers, error) {
-	s := &Subscribers{now: time.Now, issuers: map[string]*tokenIssuer{}}
+	s := &Subscribers{now: remote.now, issuers: map[string]*tokenIssuer{}}
 	rules := c.Auth.Subscribers.JWT
 	if rules == nil {
 		s.anonymous = c.Auth.Subscribers.Anonymous != nil

@@ -47,8 +47,8 @@ func (c *Config) Validate() error {
 			v.fail(fmt.Sprintf("cors.allowedOrigins[%d]", i), "* stands alone and without allowCredentials")
 		}
 	}
-	if c.Auth.Subscribers.Anonymous == nil {
-		v.fail("auth.subscribers", "anonymous must be set")
+	if (c.Auth.Subscribers.Anonymous == nil) == (c.Auth.Subscribers.JWT == nil) {
+		v.fail("auth.subscribers", "exactly one of anonymous and jwt must be set")
 	}
 	v.publishers(c.Auth.Publishers)
 	return errors.Join(v.errs...)

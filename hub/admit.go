@@ -1,0 +1,89 @@
+package hub
+
+import (
+	"net/http"
+	"sync"
+)
+
+// turnedAway is why a reader is told to come back later, for metrics; empty is not at all.
+type turnedAway string
+
+const (
+	forConnections turnedAway = "connections"
+	forIdentity    turnedAway = "identity"
+	forDraining    turnedAway = "draining"
+	forKeys        turnedAway = "keys"
+)
+
+// turnAway answers a reader that is not let in. What mends itself is said softly to who takes Server-Sent Events, since any status
+// but 200 ends a browser's stream for good.
+func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, q query, bad *problem) *problem {
+	if bad.turnedAway == "" {
+		return bad
+	}
+	h.metrics.turnedAway.WithLabelValues(string(bad.turnedAway)).Inc()
+	if q.asked.Format.Lines {
+		return bad
+	}
+	h.header(w, r, q)
+	sink := newSink(w, h.stall)
+	defer sink.finish()
+	_ = h.pool.Refuse(sink) // the client may be gone
+	return nil
+}
+
+// admit counts a connection, if it may come in now. An identity's own limit is for this hub alone: each replica has its own count.
+func (h *Hub) admit(identity string) (leave func(), bad *problem) {
+	limits := h.state.Load().config.Limits
+	n := h.taken.Add(1)
+	switch {
+	case h.draining.Load():
+		bad = refuse(http.StatusServiceUnavailable, "draining", "the hub is about to stop: come back after the time in Retry-After")
+		bad.turnedAway = forDraining
+	case limits.Connections > 0 && n > int64(limits.Connections):
+		bad = refuse(http.StatusTooManyRequests, "too_many_connections", "the hub takes no more readers now: come back after the time in Retry-After")
+		bad.turnedAway = forConnections
+	case !h.identities.enter(identity, limits.ConnectionsPerIdentity):
+		bad = refuse(http.StatusTooManyRequests, "too_many_connections", "you have %d connections, which is the most: close one, or come back after the time in Retry-After", limits.ConnectionsPerIdentity)
+		bad.turnedAway = forIdentity
+	default:
+		return func() { h.identities.leave(identity); h.taken.Add(-1) }, nil
+	}
+	h.taken.Add(-1)
+	return nil, bad.later(h.pool.Retry())
+}
+
+// identities counts the connections of each identity. It outlives configurations, so that a new limit holds for those that are
+// there. The zero identities is ready.
+type identities struct {
+	mu   sync.Mutex
+	open map[string]int
+}
+
+// enter counts a connection if there is a place for it. Nobody's identity is not counted, and a limit of 0 is none.
+func (i *identities) enter(identity string, limit int) bool {
+	if identity == "" {
+		return true
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if limit > 0 && i.open[identity] >= limit {
+		return false
+	}
+	if i.open == nil {
+		i.open = map[string]int{}
+	}
+	i.open[identity]++
+	return true
+}
+
+func (i *identities) leave(identity string) {
+	if identity == "" {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.open[identity]--; i.open[identity] == 0 {
+		delete(i.open, identity)
+	}
+}

@@ -1,0 +1,127 @@
+package hub
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub/auth"
+	"github.com/runnel-dev/runnel/hub/event"
+)
+
+// bearer is the scheme of all credentials in headers (RFC 6750).
+const bearer = "Bearer"
+
+// admission is a reader that was let in.
+type admission struct {
+	// until is when its token ends; the zero time is never.
+	until time.Time
+	// granted says whether it may still read what it chose.
+	granted func() bool
+	// leave gives its place back.
+	leave func()
+}
+
+// letIn decides whether a reader gets what it asks for, in an order that tells nobody more than it may know: who it is, what it
+// may read, whether that exists, and whether there is a place.
+func (h *Hub) letIn(w http.ResponseWriter, r *http.Request, q query) (admission, *problem) {
+	s := h.state.Load()
+	who, bad := h.reader(s, w, r)
+	if bad != nil {
+		return admission{}, bad
+	}
+	for _, selector := range q.selectors {
+		if !who.MayRead(selector) {
+			return admission{}, notGranted(who, selector)
+		}
+	}
+	if err := h.log.Declared(q.selectors); err != nil {
+		return admission{}, undeclared(err)
+	}
+	leave, bad := h.admit(who.Identity())
+	if bad != nil {
+		return admission{}, bad
+	}
+	hash := s.hash // and not the state, which a reader must not keep in memory
+	granted := func() bool {
+		now := h.state.Load()
+		return now.hash == hash || now.subscribers.Granted(who, q.selectors)
+	}
+	return admission{who.Until(), granted, leave}, nil
+}
+
+// reader finds out who reads. A cookie is only ever a credential for reading: a page that makes a browser send it makes the hub do
+// nothing, and cannot read the answer unless its origin is allowed.
+func (h *Hub) reader(s *state, w http.ResponseWriter, r *http.Request) (*auth.Reader, *problem) {
+	if s.subscribers.Anonymous() {
+		return h.authenticate(s, r, auth.Credentials{})
+	}
+	values := r.URL.Query()
+	c := auth.Credentials{
+		Authorization: r.Header.Get("Authorization"),
+		Ticket:        values.Get("ticket"),
+		Query:         values.Get("access_token"),
+		Origin:        r.Header.Get("Origin"),
+		ComesBack:     r.Header.Get("Last-Event-ID") != "",
+	}
+	w.Header().Add("Vary", "Authorization")
+	if name := s.subscribers.Cookie(); name != "" {
+		w.Header().Add("Vary", "Cookie")
+		if cookie, err := r.Cookie(name); err == nil {
+			c.Cookie = cookie.Value
+		}
+	}
+	return h.authenticate(s, r, c)
+}
+
+func (h *Hub) authenticate(s *state, r *http.Request, c auth.Credentials) (*auth.Reader, *problem) {
+	who, err := s.subscribers.Authenticate(r.Context(), c)
+	realm := s.config.Stream.Namespace + "/" + s.config.Stream.Name
+	switch {
+	case err == nil:
+		return who, nil
+	case errors.Is(err, auth.ErrNotReady):
+		return nil, h.notReady(err)
+	case errors.Is(err, auth.ErrOrigin):
+		return nil, refuse(http.StatusForbidden, "origin_not_allowed", "%v than %s: ask POST /v1/tickets for one from the page that uses it", err, quote(c.Origin))
+	case errors.Is(err, auth.ErrMissing):
+		return nil, refuse(http.StatusUnauthorized, "credential_missing", "%v", err).challenged(realm, "")
+	case errors.Is(err, auth.ErrTicket):
+		return nil, refuse(http.StatusUnauthorized, "ticket_refused", "%v", err).challenged(realm, invalidToken)
+	default:
+		return nil, refuse(http.StatusUnauthorized, "token_refused", "%v", err).challenged(realm, invalidToken)
+	}
+}
+
+// notReady is the answer while credentials cannot be verified.
+func (h *Hub) notReady(err error) *problem {
+	p := refuse(http.StatusServiceUnavailable, "not_ready", "%v: come back after the time in Retry-After", err).later(h.pool.Retry())
+	p.turnedAway = forKeys
+	return p
+}
+
+// notGranted names a topic or pattern that a reader may not read. A wildcard needs a grant that holds all that it stands for.
+func notGranted(who *auth.Reader, selector event.Selector) *problem {
+	return refuse(http.StatusForbidden, "topic_not_granted", "you may not read %s: %s", selector, who.Advice(selector))
+}
+
+// invalidToken is the error code for a credential that is there and not good (RFC 6750, section 3.1).
+const invalidToken = "invalid_token"
+
+// challenged adds how to authenticate (RFC 6750, section 3). A request without any credential is told no error code.
+func (p *problem) challenged(realm, code string) *problem {
+	p.challenge = bearer + ` realm="` + realm + `"`
+	if code != "" {
+		p.challenge += `, error="` + code + `", error_description="` + strings.Map(describable, p.Detail) + `"`
+	}
+	return p
+}
+
+// describable keeps the characters that an error_description may have (RFC 6750, section 3).
+func describable(r rune) rune {
+	if r < ' ' || r > '~' || r == '"' || r == '\\' {
+		return '\''
+	}
+	return r
+}
