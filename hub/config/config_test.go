@@ -72,9 +72,9 @@ func TestRefusals(t *testing.T) {
 		"subscribers":  {func(c *config.Config) { c.Auth.Subscribers.Anonymous = nil }, "auth.subscribers:"},
 		"publishers":   {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts = nil }, "auth.publishers:"},
 		"audience":     {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Audience = "" }, "audience:"},
-		"issuer":       {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Issuers[0].URL = "" }, "issuers[0]:"},
+		"issuer":       {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Issuers[0].URL = "" }, "auth.publishers.serviceAccounts.issuers[0].url: must be set"},
 		"grants":       {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Grants = nil }, "grants:"},
-		"grant":        {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Grants[0].Topics = nil }, "grants[0]:"},
+		"grant":        {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Grants[0].Topics = nil }, "auth.publishers.serviceAccounts.grants[0].topics: 0 is not between 1 and 64"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := valid()

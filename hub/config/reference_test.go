@@ -12,7 +12,9 @@ func TestReferencesAreEachThereOnce(t *testing.T) {
 	if got := c.References(); len(got) != 0 {
 		t.Errorf("of a configuration without any: %v", got)
 	}
-	secret := func(name, key string) config.Reference { return config.Reference{Kind: config.KindSecret, Name: name, Key: key} }
+	secret := func(name, key string) config.Reference {
+		return config.Reference{Kind: config.KindSecret, Name: name, Key: key}
+	}
 	jwks := config.Reference{Kind: config.KindConfigMap, Name: "shop", Key: "jwks.json"}
 	hmac, tickets := secret("shop", "hmac"), secret("tickets", "key")
 	c.TLS = &config.TLS{Secret: "shop-tls"}

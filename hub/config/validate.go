@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -14,7 +13,6 @@ import (
 const (
 	maxTopics     = 256
 	maxOrigins    = 64
-	maxGrants     = 64
 	maxEvents     = 1_000_000
 	maxAge        = 720 * time.Hour
 	minBytes      = 1 << 20
@@ -22,6 +20,7 @@ const (
 	minEventBytes = 1 << 10
 	maxEventBytes = 4 << 20
 	maxConns      = 1_000_000
+	maxRate       = 1_000_000
 )
 
 // Validate checks every bound and says all that is wrong, each with the field's path.
@@ -47,9 +46,12 @@ func (c *Config) Validate() error {
 			v.fail(fmt.Sprintf("cors.allowedOrigins[%d]", i), "* stands alone and without allowCredentials")
 		}
 	}
-	if (c.Auth.Subscribers.Anonymous == nil) == (c.Auth.Subscribers.JWT == nil) {
-		v.fail("auth.subscribers", "exactly one of anonymous and jwt must be set")
+	bounds(v, "limits.connectionsPerIdentity", c.Limits.ConnectionsPerIdentity, 0, maxConns)
+	bounds(v, "limits.publishRate", c.Limits.PublishRate, 0, maxRate)
+	if c.TLS != nil {
+		v.reference("tls.secret", c.TLS.Certificate())
 	}
+	v.subscribers(c.Auth.Subscribers)
 	v.publishers(c.Auth.Publishers)
 	return errors.Join(v.errs...)
 }
@@ -74,30 +76,6 @@ func (v *checker) topics(ts []Topic) {
 		seen[t.Name] = true
 		bounds(v, path+".events", t.Events, 1, maxEvents)
 		bounds(v, path+".age", t.Age, Duration(time.Second), Duration(maxAge))
-	}
-}
-
-func (v *checker) publishers(p Publishers) {
-	if (p.Anonymous == nil) == (p.ServiceAccounts == nil) {
-		v.fail("auth.publishers", "exactly one of anonymous and serviceAccounts must be set")
-	}
-	if p.ServiceAccounts == nil {
-		return
-	}
-	const path = "auth.publishers.serviceAccounts"
-	if p.ServiceAccounts.Audience == "" {
-		v.fail(path+".audience", "must be set")
-	}
-	for i, is := range p.ServiceAccounts.Issuers {
-		if is.URL == "" || !json.Valid(is.Keys) {
-			v.fail(fmt.Sprintf("%s.issuers[%d]", path, i), "url and keys must be set")
-		}
-	}
-	bounds(v, path+".grants", len(p.ServiceAccounts.Grants), 1, maxGrants)
-	for i, g := range p.ServiceAccounts.Grants {
-		if g.Namespace == "" || len(g.Topics) == 0 {
-			v.fail(fmt.Sprintf("%s.grants[%d]", path, i), "namespace and topics must be set")
-		}
 	}
 }
 
