@@ -14,7 +14,7 @@ type Status struct {
 	Stream config.Stream `json:"stream"`
 	// ConfigHash names the configuration that the hub runs, by config.Hash.
 	ConfigHash string `json:"configHash"`
-	// ConfigError says why a newer configuration was refused; empty when the newest runs.
+	// ConfigError says why a newer configuration was refused, or something that it refers to; empty when the newest runs.
 	ConfigError string `json:"configError,omitempty"`
 	// Epoch and Seq are the id of the newest event.
 	Epoch string `json:"epoch"`
@@ -27,7 +27,7 @@ type Status struct {
 	RetainedBytes int64 `json:"retainedBytes"`
 	// Topics are the declared ones, with how many events are retained for each.
 	Topics []TopicStatus `json:"topics"`
-	// Missing names what the hub waits for.
+	// Missing names what the hub waits for: references that are missing or of no use, and issuers' keys. The rest works.
 	Missing []string `json:"missing,omitempty"`
 }
 
@@ -60,16 +60,10 @@ func (h *Hub) Status() Status {
 		Stream: s.config.Stream, ConfigHash: s.hash, Epoch: head.Epoch, Seq: head.Seq, Draining: h.draining.Load(),
 		Connections: h.pool.Readers(), RetainedBytes: usage.Bytes,
 	}
-	if refused := h.refused.Load(); refused != nil {
-		out.ConfigError = *refused
-	}
+	out.ConfigError, out.Missing = h.troubles.text(), s.missing()
 	for _, r := range usage.Rules {
 		out.Topics = append(out.Topics, TopicStatus{r.Selector, r.Events})
 	}
-	if !s.publishers.Ready() {
-		out.Missing = append(out.Missing, "keys of the cluster's token issuer")
-	}
-	out.Missing = append(out.Missing, s.subscribers.Missing()...)
 	return out
 }
 

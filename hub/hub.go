@@ -13,7 +13,6 @@ import (
 
 	"github.com/runnel-dev/runnel/hub/auth"
 	"github.com/runnel-dev/runnel/hub/config"
-	"github.com/runnel-dev/runnel/hub/event"
 	"github.com/runnel-dev/runnel/hub/eventlog"
 	"github.com/runnel-dev/runnel/hub/fanout"
 	"github.com/runnel-dev/runnel/hub/reference"
@@ -47,121 +46,44 @@ type Hub struct {
 	logger  *slog.Logger
 	stall   time.Duration
 
-	state    atomic.Pointer[state]
-	reload   sync.Mutex // one Reload at a time
-	refused  atomic.Pointer[string]
-	draining atomic.Bool
-	taken    atomic.Int64 // connections that count against the limit
-
 	references reference.Dir
 	remote     *auth.RemoteKeys
+	reload     sync.Mutex     // one Reload or Refresh at a time; guards wanted
+	wanted     *config.Config // the newest that is valid
+	state      atomic.Pointer[state]
+	troubles   troubles
+
+	draining   atomic.Bool
+	taken      atomic.Int64 // connections that count against the limit
 	identities identities
 
 	subscribe, publish, admin net.Listener
 }
 
-// state is what a configuration decides, replaced as a whole.
-type state struct {
-	config      *config.Config
-	hash        string
-	publishers  *auth.Publishers
-	subscribers *auth.Subscribers
-}
-
 // New listens and returns a hub that serves as soon as it runs. Run must be called, since it closes what New opened.
 func New(o Options) (*Hub, error) {
-	references, remote := reference.In(o.References), auth.NewRemoteKeys(o.Logger, o.now)
-	s, err := newState(o.Config, references, remote)
-	if err != nil {
-		return nil, err
+	h := &Hub{
+		logger: o.Logger, stall: o.StallTimeout, wanted: o.Config,
+		references: reference.In(o.References), remote: auth.NewRemoteKeys(o.Logger, o.now),
 	}
-	rules, err := rulesOf(o.Config)
-	if err != nil {
-		return nil, err
-	}
-	h := &Hub{logger: o.Logger, stall: o.StallTimeout, references: references, remote: remote}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
 	if h.stall == 0 {
 		h.stall = DefaultStallTimeout
 	}
+	s, err := h.newState(o.Config)
+	if err != nil {
+		return nil, err
+	}
 	if err := h.listen(o); err != nil {
 		return nil, err
 	}
-	h.state.Store(s)
-	h.log = eventlog.NewMemory(rules, o.Config.Retention.Bytes)
+	h.log = eventlog.NewMemory(s.rules, o.Config.Retention.Bytes)
 	h.metrics = newMetrics(h)
 	h.pool = fanout.New(h.log, settingsOf(o.Config), h.metrics)
-	h.remote.Follow(s.subscribers.KeyURLs())
+	h.put(s)
 	return h, nil
-}
-
-func newState(c *config.Config, references reference.Dir, remote *auth.RemoteKeys) (*state, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	publishers, err := auth.NewPublishers(c.Auth.Publishers)
-	if err != nil {
-		return nil, err
-	}
-	subscribers, err := auth.NewSubscribers(c, references.Read, remote)
-	if err != nil {
-		return nil, err
-	}
-	return &state{config: c, hash: config.Hash(c), publishers: publishers, subscribers: subscribers}, nil
-}
-
-func rulesOf(c *config.Config) (rules []eventlog.Rule, err error) {
-	for _, t := range c.Topics {
-		sel, err := event.ParseSelector(t.Name)
-		if err != nil {
-			return nil, err
-		}
-		rules = append(rules, eventlog.Rule{Selector: sel, Events: t.Events, Age: t.Age.D()})
-	}
-	return rules, nil
-}
-
-func settingsOf(c *config.Config) fanout.Settings {
-	return fanout.Settings{Heartbeat: c.Heartbeat.Interval.D(), Delay: c.Reconnect.Delay.D(), MaxAge: c.Reconnect.MaxConnectionAge.D()}
-}
-
-// Reload replaces the configuration; no connection is lost, except those of readers whose topics or grants are gone. When it fails, the
-// hub goes on with the one that it has, and says so on its admin port.
-func (h *Hub) Reload(c *config.Config) error {
-	h.reload.Lock()
-	defer h.reload.Unlock()
-	s, err := newState(c, h.references, h.remote)
-	if err != nil {
-		h.Refuse(err)
-		return err
-	}
-	rules, err := rulesOf(c)
-	if err != nil {
-		h.Refuse(err)
-		return err
-	}
-	h.refused.Store(nil)
-	h.metrics.reloaded(true)
-	if s.hash == h.state.Load().hash {
-		return nil
-	}
-	h.state.Store(s)
-	h.remote.Follow(s.subscribers.KeyURLs())
-	h.log.Configure(rules, c.Retention.Bytes)
-	h.pool.Configure(settingsOf(c))
-	h.pool.EndRemoved()
-	h.logger.Info("configuration loaded", "hash", s.hash, "topics", len(c.Topics))
-	return nil
-}
-
-// Refuse notes that a newer configuration exists and could not be used. The admin port says so until one is loaded.
-func (h *Hub) Refuse(err error) {
-	text := err.Error()
-	h.refused.Store(&text)
-	h.metrics.reloaded(false)
-	h.logger.Error("configuration refused, the one before stays", "error", err)
 }
 
 // Addrs are where a hub listens.

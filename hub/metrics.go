@@ -89,12 +89,13 @@ var (
 	bytesDesc       = prometheus.NewDesc("runnel_hub_retained_bytes", "Memory of retained events, the log's own overhead included.", nil, nil)
 	topicsDesc      = prometheus.NewDesc("runnel_hub_topics", "Topics that are remembered.", nil, nil)
 	headDesc        = prometheus.NewDesc("runnel_hub_sequence", "Sequence of the newest event.", nil, nil)
+	missingDesc     = prometheus.NewDesc("runnel_hub_references_missing", "Entries of Secrets and ConfigMaps, and issuers' keys, that the hub waits for.", nil, nil)
 	configDesc      = prometheus.NewDesc("runnel_hub_config_info", "The configuration that runs, by its hash.", []string{"hash"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{connectionsDesc, retainedDesc, bytesDesc, topicsDesc, headDesc, configDesc} {
+	for _, d := range []*prometheus.Desc{connectionsDesc, retainedDesc, bytesDesc, topicsDesc, headDesc, missingDesc, configDesc} {
 		c <- d
 	}
 }
@@ -109,6 +110,7 @@ func (g *gauges) Collect(c chan<- prometheus.Metric) {
 	gauge(bytesDesc, float64(usage.Bytes))
 	gauge(topicsDesc, float64(usage.Topics))
 	gauge(headDesc, float64(g.hub.log.Head().Seq))
+	gauge(missingDesc, float64(len(g.hub.state.Load().missing())))
 	gauge(configDesc, 1, g.hub.state.Load().hash)
 	for _, r := range usage.Rules {
 		gauge(retainedDesc, float64(r.Events), r.Selector)

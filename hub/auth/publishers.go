@@ -3,6 +3,7 @@
 package auth
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,15 +19,21 @@ var (
 	ErrMissing = errors.New("no credential")
 	// ErrRefused says that a credential is not good, or no longer.
 	ErrRefused = errors.New("token is refused")
-	// ErrNotReady says that tokens cannot be verified yet, since the issuer's keys are not known.
-	ErrNotReady = errors.New("the keys of the token's issuer are not known yet")
+	// ErrNotReady says that a credential cannot be verified yet, since it is not known by what.
+	ErrNotReady = errors.New("the keys to verify it by are not known yet")
 )
 
-// Publishers decides who may publish. It is made anew for each configuration.
+// issuerKeys is what a hub waits for until the operator has read it from the cluster.
+const issuerKeys = "keys of the cluster's token issuer"
+
+// Publishers decides who may publish. It is made anew for each configuration, and when what it refers to changes.
 type Publishers struct {
 	anonymous bool
-	accounts  *accounts
+	keys      *keys
+	accounts  *accounts // nil when no ServiceAccount publishes
 	grants    []grant
+	missing   []string
+	invalid   []Invalid
 	verified  remembered[verified]
 	now       func() time.Time
 }
@@ -43,7 +50,7 @@ type grant struct {
 
 // Publisher is who a credential belongs to.
 type Publisher struct {
-	// Name is the ServiceAccount as the cluster writes it, or "anonymous".
+	// Name is the ServiceAccount as the cluster writes it, "key:" and a key's name, or "anonymous".
 	Name   string
 	topics []event.Selector
 }
@@ -58,15 +65,24 @@ func (p *Publisher) MayPublish(topic string) bool {
 	return false
 }
 
-// NewPublishers reads a configuration. It fails when keys or topics cannot be read.
-func NewPublishers(c config.Publishers) (*Publishers, error) {
+// NewPublishers reads a configuration, and by read what it refers to. It fails when issuers' keys or topics cannot be read. A key
+// whose token is missing or of no use lets nobody in; Missing and Invalid name it.
+func NewPublishers(c config.Publishers, read func(config.Reference) ([]byte, error)) (*Publishers, error) {
 	p := &Publishers{anonymous: c.Anonymous != nil, now: time.Now}
+	references := &lookup{read: read}
+	var err error
+	if p.keys, err = newKeys(c.Keys, references); err != nil {
+		return nil, err
+	}
+	p.missing, p.invalid = references.missing, references.invalid
 	if c.ServiceAccounts == nil {
 		return p, nil
 	}
-	var err error
 	if p.accounts, err = newAccounts(c.ServiceAccounts); err != nil {
 		return nil, err
+	}
+	if len(p.accounts.issuers) == 0 {
+		p.missing = append(p.missing, issuerKeys)
 	}
 	for _, g := range c.ServiceAccounts.Grants {
 		topics, err := selectors(g.Topics)
@@ -77,6 +93,12 @@ func NewPublishers(c config.Publishers) (*Publishers, error) {
 	}
 	return p, nil
 }
+
+// Missing names what is waited for: references that are missing or of no use, and keys of the cluster's token issuer.
+func (p *Publishers) Missing() []string { return p.missing }
+
+// Invalid are the references that are there and of no use.
+func (p *Publishers) Invalid() []Invalid { return p.invalid }
 
 func selectors(texts []string) (out []event.Selector, err error) {
 	for _, t := range texts {
@@ -99,8 +121,37 @@ func (p *Publishers) Authenticate(authorization string) (Publisher, error) {
 	scheme, token, _ := strings.Cut(authorization, " ")
 	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return Publisher{}, fmt.Errorf("%w: send `Authorization: Bearer <token>` with a ServiceAccount token of audience %q", ErrMissing, p.accounts.audience)
+		return Publisher{}, fmt.Errorf("%w: send `Authorization: Bearer <token>` with %s", ErrMissing, p.wanted())
 	}
+	if publisher, ok := p.keys.find(sha256.Sum256([]byte(token))); ok {
+		return publisher, nil
+	}
+	switch {
+	case p.accounts != nil && (p.keys.none() || looksLikeJWT(token)):
+		return p.account(token)
+	case p.keys.incomplete:
+		return Publisher{}, fmt.Errorf("%w: a key of this stream is not there", ErrNotReady)
+	default:
+		return Publisher{}, fmt.Errorf("%w: send %s", ErrRefused, p.wanted())
+	}
+}
+
+// wanted says which tokens are taken.
+func (p *Publishers) wanted() string {
+	if p.accounts == nil {
+		return "a key of this stream"
+	}
+	account := fmt.Sprintf("a ServiceAccount token of audience %q", p.accounts.audience)
+	if p.keys.none() {
+		return account
+	}
+	return account + ", or a key of this stream"
+}
+
+// looksLikeJWT tells a token with the three parts of a signed one (RFC 7515, section 3.1) from what can only be a key.
+func looksLikeJWT(token string) bool { return strings.Count(token, ".") == 2 }
+
+func (p *Publishers) account(token string) (Publisher, error) {
 	if known, ok := p.verified.get(token); ok && p.now().Before(known.until) {
 		return known.publisher, nil
 	}
@@ -121,6 +172,3 @@ func (p *Publishers) granted(a account) (topics []event.Selector) {
 	}
 	return topics
 }
-
-// Ready says whether credentials can be verified.
-func (p *Publishers) Ready() bool { return p.anonymous || len(p.accounts.issuers) > 0 }

@@ -57,7 +57,7 @@ func publishers(t testing.TB, grants []config.Grant, keys ...jose.JSONWebKey) *P
 	}
 	p, err := NewPublishers(config.Publishers{ServiceAccounts: &config.ServiceAccounts{
 		Audience: audience, Issuers: []config.Issuer{{URL: issuer, Keys: set}}, Grants: grants,
-	}})
+	}}, nothing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestMissingAndNotReady(t *testing.T) {
 			t.Errorf("%q: %v", header, err)
 		}
 	}
-	none, err := NewPublishers(config.Publishers{ServiceAccounts: &config.ServiceAccounts{Audience: audience}})
+	none, err := NewPublishers(config.Publishers{ServiceAccounts: &config.ServiceAccounts{Audience: audience}}, nothing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestVerifiedTokensExpireAndAreBounded(t *testing.T) {
 }
 
 func TestAnonymous(t *testing.T) {
-	p, err := NewPublishers(config.Publishers{Anonymous: &config.Anonymous{}})
+	p, err := NewPublishers(config.Publishers{Anonymous: &config.Anonymous{}}, nothing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestUnreadableConfiguration(t *testing.T) {
 		"private key": {Issuers: []config.Issuer{{URL: issuer, Keys: json.RawMessage(`{"keys":[{"kty":"oct","k":"AAAA"}]}`)}}},
 		"topics":      {Grants: []config.Grant{{Namespace: "a", Topics: []string{"a..b"}}}},
 	} {
-		if _, err := NewPublishers(config.Publishers{ServiceAccounts: &c}); err == nil {
+		if _, err := NewPublishers(config.Publishers{ServiceAccounts: &c}, nothing); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

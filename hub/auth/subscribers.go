@@ -2,9 +2,7 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"time"
 
@@ -23,8 +21,7 @@ type Subscribers struct {
 	cookie     string
 	allowQuery bool
 	sealer     *sealer // nil without tickets
-	missing    []string
-	invalid    []error
+	references *lookup
 	verified   remembered[verifiedReader]
 	now        func() time.Time
 }
@@ -38,7 +35,7 @@ type verifiedReader struct {
 // NewSubscribers reads a configuration and what it refers to. It fails when the configuration's own words cannot be read. What is
 // not there, or of no use, lets nobody in until it is: Missing and Invalid name it. It goes by the clock of remote.
 func NewSubscribers(c *config.Config, read func(config.Reference) ([]byte, error), remote *RemoteKeys) (*Subscribers, error) {
-	s := &Subscribers{now: remote.now, issuers: map[string]*tokenIssuer{}}
+	s := &Subscribers{now: remote.now, issuers: map[string]*tokenIssuer{}, references: &lookup{read: read}}
 	rules := c.Auth.Subscribers.JWT
 	if rules == nil {
 		s.anonymous = c.Auth.Subscribers.Anonymous != nil
@@ -56,43 +53,37 @@ func NewSubscribers(c *config.Config, read func(config.Reference) ([]byte, error
 		}
 		s.issuers[i.name] = i
 		s.names = append(s.names, i.name)
-		i.keys = load(s, read, of.JWKS, readKeySet)
+		i.keys = load(s.references, of.JWKS, readKeySet)
 		if of.HMAC != nil {
-			i.keys = load(s, read, of.HMAC, readSecret)
+			i.keys = load(s.references, of.HMAC, readSecret)
 		}
 	}
 	if rules.Tickets != nil {
 		s.sealer = &sealer{}
-		if key := load(s, read, rules.Tickets, func(secret []byte) (*[]byte, error) { return ticketKey(secret, c.Stream) }); key != nil {
+		if key := load(s.references, rules.Tickets, func(secret []byte) (*[]byte, error) { return ticketKey(secret, c.Stream) }); key != nil {
 			s.sealer.key = *key
 		}
 	}
 	return s, nil
 }
 
-// load reads what a reference names, or notes what is wrong with it and returns nil.
-func load[T any](s *Subscribers, read func(config.Reference) ([]byte, error), r *config.Reference, parse func([]byte) (*T, error)) *T {
+// load reads what a reference names, or returns nil when there is none or it is of no use.
+func load[T any](l *lookup, r *config.Reference, parse func([]byte) (*T, error)) (out *T) {
 	if r == nil {
 		return nil
 	}
-	content, err := read(*r)
-	if err == nil {
-		var out *T
-		if out, err = parse(content); err == nil {
-			return out
-		}
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		s.missing = append(s.missing, r.String())
+	if !l.get(*r, func(content []byte) (err error) {
+		out, err = parse(content)
+		return err
+	}) {
 		return nil
 	}
-	s.invalid = append(s.invalid, fmt.Errorf("%s: %w", r, err))
-	return nil
+	return out
 }
 
 // Missing names what the hub waits for before it can let all readers in.
 func (s *Subscribers) Missing() []string {
-	missing := s.missing
+	missing := s.references.missing
 	for _, name := range s.names {
 		if m := s.issuers[name].missing(); m != "" {
 			missing = append(missing[:len(missing):len(missing)], m)
@@ -101,8 +92,8 @@ func (s *Subscribers) Missing() []string {
 	return missing
 }
 
-// Invalid says what is wrong with that which is there; nil is nothing.
-func (s *Subscribers) Invalid() error { return errors.Join(s.invalid...) }
+// Invalid are the references that are there and of no use.
+func (s *Subscribers) Invalid() []Invalid { return s.references.invalid }
 
 // KeyURLs are where issuers publish keys, for RemoteKeys.Follow.
 func (s *Subscribers) KeyURLs() (urls []string) {

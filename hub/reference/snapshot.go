@@ -42,3 +42,14 @@ func (s Snapshot) Equal(o Snapshot) bool {
 		return bytes.Equal(a.content, b.content) && fmt.Sprint(a.err) == fmt.Sprint(b.err)
 	})
 }
+
+// Except returns the snapshot with some references as they are in another one, if they are there.
+func (s Snapshot) Except(other Snapshot, references []config.Reference) Snapshot {
+	out := maps.Clone(s)
+	for _, r := range references {
+		if e, ok := other[r]; ok && e.err == nil {
+			out[r] = e
+		}
+	}
+	return out
+}

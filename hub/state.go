@@ -1,0 +1,198 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/runnel-dev/runnel/hub/auth"
+	"github.com/runnel-dev/runnel/hub/config"
+	"github.com/runnel-dev/runnel/hub/event"
+	"github.com/runnel-dev/runnel/hub/eventlog"
+	"github.com/runnel-dev/runnel/hub/fanout"
+	"github.com/runnel-dev/runnel/hub/reference"
+)
+
+// state is what a configuration, and what it refers to, decide. It is replaced as a whole.
+type state struct {
+	config      *config.Config
+	hash        string
+	rules       []eventlog.Rule
+	publishers  *auth.Publishers
+	subscribers *auth.Subscribers
+
+	seen    reference.Snapshot // what references hold
+	used    reference.Snapshot // the same, but for those of no use that held something better before
+	invalid []auth.Invalid     // in seen
+}
+
+// newState reads a configuration, and what it refers to. An entry that has become of no use stays what it was in the state that
+// runs: a slip in one Secret takes nothing from anybody, and stops nothing else. One that is missing is given up at once, which is
+// how a credential is withdrawn.
+func (h *Hub) newState(c *config.Config) (*state, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	seen := h.references.Snapshot(c.References())
+	s, err := h.makeState(c, seen)
+	old := h.state.Load()
+	if err != nil || len(s.invalid) == 0 || old == nil {
+		return s, err
+	}
+	invalid := s.invalid
+	if s, err = h.makeState(c, seen.Except(old.used, references(invalid))); err != nil {
+		return nil, err
+	}
+	s.seen, s.invalid = seen, invalid
+	return s, nil
+}
+
+func (h *Hub) makeState(c *config.Config, held reference.Snapshot) (*state, error) {
+	rules, err := rulesOf(c)
+	if err != nil {
+		return nil, err
+	}
+	publishers, err := auth.NewPublishers(c.Auth.Publishers, held.Read)
+	if err != nil {
+		return nil, err
+	}
+	subscribers, err := auth.NewSubscribers(c, held.Read, h.remote)
+	if err != nil {
+		return nil, err
+	}
+	return &state{
+		config: c, hash: config.Hash(c), rules: rules, publishers: publishers, subscribers: subscribers,
+		seen: held, used: held, invalid: slices.Concat(publishers.Invalid(), subscribers.Invalid()),
+	}, nil
+}
+
+func references(of []auth.Invalid) (all []config.Reference) {
+	for _, i := range of {
+		all = append(all, i.Reference)
+	}
+	return all
+}
+
+func rulesOf(c *config.Config) (rules []eventlog.Rule, err error) {
+	for _, t := range c.Topics {
+		sel, err := event.ParseSelector(t.Name)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, eventlog.Rule{Selector: sel, Events: t.Events, Age: t.Age.D()})
+	}
+	return rules, nil
+}
+
+func settingsOf(c *config.Config) fanout.Settings {
+	return fanout.Settings{Heartbeat: c.Heartbeat.Interval.D(), Delay: c.Reconnect.Delay.D(), MaxAge: c.Reconnect.MaxConnectionAge.D()}
+}
+
+// missing names what the state waits for.
+func (s *state) missing() []string {
+	return slices.Concat(s.publishers.Missing(), s.subscribers.Missing())
+}
+
+// Reload replaces the configuration; no connection is lost, except those of readers whose topics or grants are gone.
+// When it fails, the hub goes on with the one that it has, and says so on its admin port.
+func (h *Hub) Reload(c *config.Config) error {
+	h.reload.Lock()
+	defer h.reload.Unlock()
+	s, err := h.newState(c)
+	if err != nil {
+		h.Refuse(err)
+		return err
+	}
+	h.wanted = c
+	h.troubles.refused(nil)
+	h.put(s)
+	return nil
+}
+
+// Refresh reads what the configuration refers to anew; no connection is lost, except those of readers who may no longer read. The
+// error names what is of no use and why; all else is taken up, and the admin port says the same.
+func (h *Hub) Refresh() error {
+	h.reload.Lock()
+	defer h.reload.Unlock()
+	s, err := h.newState(h.wanted)
+	if err != nil {
+		return err
+	}
+	h.put(s)
+	return unusable(s.invalid)
+}
+
+// Refuse notes that a newer configuration exists and could not be used. The admin port says so until one is loaded.
+func (h *Hub) Refuse(err error) {
+	h.troubles.refused(err)
+	h.metrics.reloaded(h.troubles.text() == "")
+	h.logger.Error("configuration refused, the one before stays", "error", err)
+}
+
+// put makes a state the one that runs, unless it is no other.
+func (h *Hub) put(s *state) {
+	old := h.state.Load()
+	h.troubles.unusable(unusable(s.invalid))
+	h.metrics.reloaded(h.troubles.text() == "")
+	if old != nil && s.hash == old.hash && s.seen.Equal(old.seen) {
+		return
+	}
+	h.state.Store(s)
+	h.remote.Follow(s.subscribers.KeyURLs())
+	for _, i := range s.invalid {
+		h.logger.Error("a reference is of no use, and what it held before, if anything, is used", "reference", i.Reference.String(), "error", i.Err)
+	}
+	if missing := s.missing(); len(missing) > 0 && (old == nil || !slices.Equal(missing, old.missing())) {
+		h.logger.Warn("the hub waits for what is missing", "missing", missing)
+	}
+	if old == nil {
+		return
+	}
+	if s.hash != old.hash {
+		h.log.Configure(s.rules, s.config.Retention.Bytes)
+		h.pool.Configure(settingsOf(s.config))
+	}
+	h.pool.EndRemoved()
+	h.logger.Info("configuration loaded", "hash", s.hash, "topics", len(s.config.Topics), "references", len(s.seen))
+}
+
+func unusable(invalid []auth.Invalid) error {
+	var all []error
+	for _, i := range invalid {
+		all = append(all, i)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return fmt.Errorf("of no use, and what was there before, if anything, is used: %w", errors.Join(all...))
+}
+
+// troubles are what keeps the newest configuration from running as it is.
+type troubles struct {
+	mu                       sync.Mutex
+	ofDocument, ofReferences error
+}
+
+func (t *troubles) refused(err error)  { t.set(&t.ofDocument, err) }
+func (t *troubles) unusable(err error) { t.set(&t.ofReferences, err) }
+
+func (t *troubles) set(which *error, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	*which = err
+}
+
+// text is empty when there are none.
+func (t *troubles) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var texts []string
+	for _, err := range []error{t.ofDocument, t.ofReferences} {
+		if err != nil {
+			texts = append(texts, err.Error())
+		}
+	}
+	return strings.Join(texts, "; ")
+}
