@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/uuid"
 )
 
 func waitingReason(p *corev1.Pod) string {
@@ -111,6 +113,42 @@ var _ = Describe("A pod", func() {
 		_, err := typed.CoreV1().ConfigMaps(ns).Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "late"}}, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
 		Eventually(getPod(ctx, ns, "p")).Should(Satisfy(podReady))
+	})
+
+	It("finds optional Secrets below the directory that they are mounted in, as they come and go", func(ctx SpecContext) {
+		ns := namespace(ctx)
+		p := readyPod(ctx, ns, func(p *corev1.Pod) {
+			for _, name := range []string{"one", "two"} {
+				p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
+					Secret: &corev1.SecretVolumeSource{SecretName: name, Optional: new(true)},
+				}})
+				p.Spec.Containers[0].VolumeMounts = append(p.Spec.Containers[0].VolumeMounts, corev1.VolumeMount{Name: name, MountPath: "/run/app/secrets/" + name})
+			}
+			p.Spec.Containers[0].Env = []corev1.EnvVar{env("DIR", "/run/app")}
+		})
+		for value := range 2 {
+			nudge := func() {
+				_, err := typed.CoreV1().Pods(ns).Patch(ctx, p.Name, types.MergePatchType, []byte(`{"metadata":{"annotations":{"nudge":"`+string(uuid.NewUUID())+`"}}}`), metav1.PatchOptions{}, "status")
+				Expect(err).NotTo(HaveOccurred())
+			}
+			file := func() string {
+				content, err := ask(p.Status.PodIP, "/file?dir=DIR&name=secrets/two/key")()
+				if err != nil {
+					return err.Error()
+				}
+				return content
+			}
+			Expect(file()).To(ContainSubstring("no such file"))
+			_, err := typed.CoreV1().Secrets(ns).Create(ctx, &corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Name: "two"}, StringData: map[string]string{"key": fmt.Sprint(value)},
+			}, metav1.CreateOptions{})
+			Expect(err).NotTo(HaveOccurred())
+			nudge()
+			Eventually(file).Should(Equal(fmt.Sprint(value)))
+			Expect(typed.CoreV1().Secrets(ns).Delete(ctx, "two", metav1.DeleteOptions{})).To(Succeed())
+			nudge()
+			Eventually(file).Should(ContainSubstring("no such file"))
+		}
 	})
 
 	It("says in its status that its image is unknown", func(ctx SpecContext) {

@@ -2,7 +2,10 @@ package kubelet
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -15,10 +18,15 @@ import (
 // mount path in the container's command, arguments and environment is replaced by its directory.
 type mounts []mount
 
-type mount struct{ path, host string }
+type mount struct {
+	path, host string
+	// above: nothing is mounted here, but below. Programs are told of such a directory too, and look for the mounts in it.
+	above bool
+}
 
-// newMounts lists a container's mounts, the longest path first, so that a mount inside another one is found.
-func newMounts(c *corev1.Container, volumeDir func(volume string) string) (mounts, error) {
+// newMounts lists a container's mounts and the directories above them, the longest path first, so that a mount inside another one
+// is found. The directories above are those of tree, which link makes.
+func newMounts(c *corev1.Container, volumeDir func(volume string) string, tree string) (mounts, error) {
 	var out mounts
 	for _, m := range c.VolumeMounts {
 		at := path.Clean(m.MountPath)
@@ -31,10 +39,48 @@ func newMounts(c *corev1.Container, volumeDir func(volume string) string) (mount
 		if slices.Contains(strings.Split(m.SubPath, "/"), "..") {
 			return nil, fmt.Errorf("subPath %q of volume mount %q of container %s: write it without %q", m.SubPath, m.Name, c.Name, "..")
 		}
-		out = append(out, mount{at, filepath.Join(volumeDir(m.Name), m.SubPath)})
+		out = append(out, mount{path: at, host: filepath.Join(volumeDir(m.Name), m.SubPath)})
 	}
+	out = append(out, out.above(tree)...)
 	slices.SortStableFunc(out, func(a, b mount) int { return cmp.Compare(len(b.path), len(a.path)) })
 	return out, nil
+}
+
+// above lists the directories above mounts. Those at the top, such as /etc and /tmp, are left out: in an image they hold more than
+// what is mounted, and what a program means by them is this machine's.
+func (ms mounts) above(tree string) (out mounts) {
+	seen := map[string]bool{}
+	for _, m := range ms {
+		for dir := path.Dir(m.path); path.Dir(dir) != "/" && dir != "/"; dir = path.Dir(dir) {
+			if _, mounted := ms.path(dir); !mounted && !seen[dir] {
+				seen[dir] = true
+				out = append(out, mount{path: dir, host: filepath.Join(tree, dir), above: true})
+			}
+		}
+	}
+	return out
+}
+
+// link makes the directories above mounts, in which each mount is a link to its volume.
+func (ms mounts) link() error {
+	for _, dir := range ms {
+		if !dir.above {
+			continue
+		}
+		if err := os.MkdirAll(dir.host, 0o755); err != nil {
+			return err
+		}
+		for _, m := range ms {
+			if m.above || path.Dir(m.path) != dir.path {
+				continue
+			}
+			err := os.Symlink(m.host, filepath.Join(dir.host, path.Base(m.path)))
+			if err != nil && !errors.Is(err, fs.ErrExist) { // by the run before
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // path translates one path, if it is in a mount.
@@ -43,7 +89,7 @@ func (ms mounts) path(p string) (string, bool) {
 		if p == m.path {
 			return m.host, true
 		}
-		if rest, ok := strings.CutPrefix(p, m.path+"/"); ok {
+		if rest, ok := strings.CutPrefix(p, m.path+"/"); ok && !m.above {
 			return filepath.Join(m.host, rest), true
 		}
 	}
@@ -51,7 +97,7 @@ func (ms mounts) path(p string) (string, bool) {
 }
 
 // rewrite replaces every mount path in s that stands as a path of its own or begins one: in `--dir=/data/x:/database`
-// that of `/data/x`, not that of `/database`.
+// that of `/data/x`, not that of `/database`. A directory above mounts is replaced only where it is the whole path.
 func (ms mounts) rewrite(s string) string {
 	var out strings.Builder
 	for i := 0; i < len(s); {
@@ -73,7 +119,7 @@ func (ms mounts) at(s string, i int) *mount {
 	}
 	for j := range ms {
 		end := i + len(ms[j].path)
-		if strings.HasPrefix(s[i:], ms[j].path) && (end == len(s) || s[end] == '/' || !inPath(s[end])) {
+		if strings.HasPrefix(s[i:], ms[j].path) && (end == len(s) || s[end] == '/' && !ms[j].above || !inPath(s[end])) {
 			return &ms[j]
 		}
 	}

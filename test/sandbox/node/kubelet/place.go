@@ -33,8 +33,11 @@ type place struct {
 }
 
 func (w *worker) place(ctx context.Context, c *corev1.Container, image Image) (*place, error) {
-	ms, err := newMounts(c, w.volumeDir)
+	ms, err := newMounts(c, w.volumeDir, w.treeDir(c.Name))
 	if err != nil {
+		return nil, err
+	}
+	if err := ms.link(); err != nil {
 		return nil, err
 	}
 	env, err := w.environment(ctx, c, image, ms)

@@ -25,7 +25,8 @@ func TestMountPathsAreReplacedAsPaths(t *testing.T) {
 	g := NewWithT(t)
 	ms, err := newMounts(&corev1.Container{Name: "c", VolumeMounts: []corev1.VolumeMount{
 		{Name: "a", MountPath: "/etc/app"}, {Name: "b", MountPath: "/etc/app/inner/"}, {Name: "c", MountPath: "/tmp", SubPath: "s"},
-	}}, func(v string) string { return "/pod/" + v })
+		{Name: "d", MountPath: "/run/app/secrets/d"},
+	}}, func(v string) string { return "/pod/" + v }, "/tree")
 	g.Expect(err).NotTo(HaveOccurred())
 	for in, want := range map[string]string{
 		"/etc/app":                    "/pod/a",
@@ -36,12 +37,16 @@ func TestMountPathsAreReplacedAsPaths(t *testing.T) {
 		"dir/etc/app":                 "dir/etc/app",
 		"/tmp/x,/tmp":                 "/pod/c/s/x,/pod/c/s",
 		"nothing":                     "nothing",
+		"--secrets=/run/app/secrets":  "--secrets=/tree/run/app/secrets",
+		"--all=/run/app,/run":         "--all=/tree/run/app,/run",
+		"/run/app/secrets/d/e":        "/pod/d/e",
+		"/run/app/other":              "/run/app/other",
 	} {
 		g.Expect(ms.rewrite(in)).To(Equal(want), in)
 	}
-	_, err = newMounts(&corev1.Container{VolumeMounts: []corev1.VolumeMount{{MountPath: "/"}}}, nil)
+	_, err = newMounts(&corev1.Container{VolumeMounts: []corev1.VolumeMount{{MountPath: "/"}}}, nil, "")
 	g.Expect(err).To(MatchError(ContainSubstring("write an absolute path other than /")))
-	_, err = newMounts(&corev1.Container{VolumeMounts: []corev1.VolumeMount{{MountPath: "/a", SubPath: "../b"}}}, nil)
+	_, err = newMounts(&corev1.Container{VolumeMounts: []corev1.VolumeMount{{MountPath: "/a", SubPath: "../b"}}}, nil, "")
 	g.Expect(err).To(MatchError(ContainSubstring("subPath")))
 }
 

@@ -149,7 +149,7 @@ func (w *worker) kubeconfig() string { return filepath.Join(w.dir, "kubeconfig")
 func (w *worker) writeKubeconfig() error {
 	for i := range w.spec.Containers {
 		c := &w.spec.Containers[i]
-		ms, err := newMounts(c, w.volumeDir)
+		ms, err := newMounts(c, w.volumeDir, w.treeDir(c.Name))
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,9 @@ import (
 
 func (w *worker) volumeDir(name string) string { return filepath.Join(w.dir, "volumes", name) }
 
+// treeDir holds the directories above a container's mounts.
+func (w *worker) treeDir(container string) string { return filepath.Join(w.dir, "mounts", container) }
+
 // mountVolumes makes every volume hold what the API server has now. It is called before the containers start, and again
 // when the pod object changed, at every sync period, and when a token is due.
 func (w *worker) mountVolumes(ctx context.Context) error {
