@@ -9,8 +9,8 @@ import (
 // Audience is the audience that a publisher's ServiceAccount token must have to be taken by the stream's hub.
 func Audience(namespace, name string) string { return "runnel.dev/" + namespace + "/" + name }
 
-// Config returns the hub's configuration. The issuers are the cluster's; none makes a hub that asks publishers with
-// ServiceAccount tokens to come back later. Its error is an *InvalidError.
+// Config returns the hub's configuration. The issuers are the cluster's, and not in it when no ServiceAccount may publish; none
+// makes a hub that asks publishers with ServiceAccount tokens to come back later. Its error is an *InvalidError.
 func Config(r Resolved, issuers []config.Issuer) (*config.Config, error) {
 	c := &config.Config{
 		Version:   config.Version,
@@ -22,16 +22,22 @@ func Config(r Resolved, issuers []config.Issuer) (*config.Config, error) {
 			Delay:            config.Duration(r.ReconnectDelay),
 			MaxConnectionAge: config.Duration(r.MaxConnectionAge),
 		},
-		Drain:  config.Drain{Window: config.Duration(r.DrainWindow)},
-		Limits: config.Limits{Connections: r.Connections, EventBytes: r.EventBytes},
+		Drain: config.Drain{Window: config.Duration(r.DrainWindow)},
+		Limits: config.Limits{
+			Connections: r.Connections, ConnectionsPerIdentity: r.ConnectionsPerIdentity,
+			EventBytes: r.EventBytes, PublishRate: r.PublishRate,
+		},
 		CORS: config.CORS{
 			AllowedOrigins:   slices.Clone(r.CORS.AllowedOrigins),
 			AllowCredentials: r.CORS.AllowCredentials,
 		},
 		Auth: config.Auth{
-			Subscribers: config.Subscribers{Anonymous: &config.Anonymous{}},
+			Subscribers: r.Subscribers,
 			Publishers:  publisherConfig(r, issuers),
 		},
+	}
+	if r.TLSSecret != "" {
+		c.TLS = &config.TLS{Secret: r.TLSSecret}
 	}
 	// The schema's bounds are the document's too, so this finds only a stream that came here past the API server.
 	if err := c.Validate(); err != nil {
@@ -44,9 +50,13 @@ func publisherConfig(r Resolved, issuers []config.Issuer) config.Publishers {
 	if r.AnonymousPublishers {
 		return config.Publishers{Anonymous: &config.Anonymous{}}
 	}
-	return config.Publishers{ServiceAccounts: &config.ServiceAccounts{
-		Audience: Audience(r.Namespace, r.Name),
-		Issuers:  issuers,
-		Grants:   r.PublisherGrants,
-	}}
+	p := config.Publishers{Keys: r.PublisherKeys}
+	if len(r.PublisherGrants) > 0 {
+		p.ServiceAccounts = &config.ServiceAccounts{
+			Audience: Audience(r.Namespace, r.Name),
+			Issuers:  issuers,
+			Grants:   r.PublisherGrants,
+		}
+	}
+	return p
 }

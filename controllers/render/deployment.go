@@ -41,8 +41,8 @@ const (
 	gracePeriodSeconds = int64((config.MaxDrainWindow + drainMargin) / time.Second)
 )
 
-// deployment runs the hub. The pod template is a function of the image and spec.template alone: everything else reloads in the
-// running hub, and a new operator must not roll anybody's hub.
+// deployment runs the hub. The pod template is a function of the image, spec.template, and which Secrets and ConfigMaps are
+// referenced: everything else reloads in the running hub, and a new operator must not roll anybody's hub.
 //
 // Left out on purpose: revisionHistoryLimit, progressDeadlineSeconds and minReadySeconds, where the cluster's defaults fit; a CPU
 // limit, because throttling shows as latency.
@@ -89,6 +89,9 @@ func podSpec(in Input) (*corev1ac.PodSpecApplyConfiguration, error) {
 		// The whole directory: the kubelet never updates a file that is mounted by subPath.
 		WithVolumes(corev1ac.Volume().WithName(configVolume).
 			WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(name)))
+	for _, m := range references(in.Config) {
+		spec.WithVolumes(m.volume())
+	}
 	return spec, placement(in, spec)
 }
 
@@ -123,7 +126,7 @@ func container(in Input) (*corev1ac.ContainerApplyConfiguration, error) {
 	if err != nil {
 		return nil, err
 	}
-	return corev1ac.Container().
+	c := corev1ac.Container().
 		WithName(HubContainer).
 		WithImage(in.Image).
 		WithCommand("/hub").
@@ -138,12 +141,21 @@ func container(in Input) (*corev1ac.ContainerApplyConfiguration, error) {
 			WithReadOnlyRootFilesystem(true).
 			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))).
 		WithVolumeMounts(corev1ac.VolumeMount().WithName(configVolume).WithMountPath(configDir).WithReadOnly(true)).
-		// A hub is up in well under a second and is asked each second; a minute is for nodes that are short of CPU.
-		WithStartupProbe(probe("/readyz").WithPeriodSeconds(1).WithFailureThreshold(60)).
+		// A hub is up in well under a second and is asked each second; a minute is for nodes that are short of CPU. It is not asked
+		// whether it is ready: one that waits for its certificate is not, and a restart would not bring it.
+		WithStartupProbe(probe("/healthz").WithPeriodSeconds(1).WithFailureThreshold(60)).
 		// One failed answer of a busy hub must not take its only endpoint away.
 		WithReadinessProbe(probe("/readyz").WithPeriodSeconds(5).WithFailureThreshold(3)).
 		// A restart loses the history, so it is the last resort: a minute of silence.
-		WithLivenessProbe(probe("/healthz").WithPeriodSeconds(10).WithFailureThreshold(6)), nil
+		WithLivenessProbe(probe("/healthz").WithPeriodSeconds(10).WithFailureThreshold(6))
+	mounts := references(in.Config)
+	if len(mounts) > 0 {
+		c.WithArgs(referencesFlag)
+	}
+	for _, m := range mounts {
+		c.WithVolumeMounts(m.mount())
+	}
+	return c, nil
 }
 
 func containerPort(name string, number int32) *corev1ac.ContainerPortApplyConfiguration {

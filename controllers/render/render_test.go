@@ -3,13 +3,17 @@ package render_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
@@ -110,6 +114,80 @@ func TestOnlyTheConfigMapFollowsWhatReloads(t *testing.T) {
 	}
 }
 
+func TestPodsFollowOnlyWhatIsMounted(t *testing.T) {
+	const input = "testdata/identity/eventstream.yaml"
+	key := func(name, secret, entry string) v1alpha1.PublisherKey {
+		return v1alpha1.PublisherKey{Name: name, SecretRef: v1alpha1.EntryReference{Name: secret, Key: entry}}
+	}
+	for name, c := range map[string]struct {
+		change func(*v1alpha1.EventStreamSpec)
+		rolls  bool
+	}{
+		"another entry of a Secret": {func(s *v1alpha1.EventStreamSpec) { s.Auth.Publishers.Keys[0].SecretRef.Key = "other" }, false},
+		"a Secret referenced again": {func(s *v1alpha1.EventStreamSpec) {
+			s.Auth.Publishers.Keys = append(s.Auth.Publishers.Keys, key("third", "shop-tls", "tls.crt"))
+		}, false},
+		"a Secret referenced once less": {func(s *v1alpha1.EventStreamSpec) { s.Auth.Publishers.Keys = s.Auth.Publishers.Keys[:1] }, false},
+		"another order":                 {func(s *v1alpha1.EventStreamSpec) { slices.Reverse(s.Auth.Subscribers.JWT.Issuers) }, false},
+		"what an issuer grants":         {func(s *v1alpha1.EventStreamSpec) { s.Auth.Subscribers.JWT.Issuers[0].Topics = []string{"orders"} }, false},
+		"another URL of keys":           {func(s *v1alpha1.EventStreamSpec) { s.Auth.Subscribers.JWT.Issuers[0].JWKSURI = "https://a.example" }, false},
+		"keys from a URL, not a ConfigMap": {func(s *v1alpha1.EventStreamSpec) {
+			s.Auth.Subscribers.JWT.Issuers[1].JWKS, s.Auth.Subscribers.JWT.Issuers[1].JWKSURI = nil, "https://partner.example/keys"
+		}, true},
+		"another name": {func(s *v1alpha1.EventStreamSpec) { s.Auth.Subscribers.JWT.Tickets.SecretRef.Name = "tickets" }, true},
+		"a Secret more": {func(s *v1alpha1.EventStreamSpec) {
+			s.Auth.Publishers.Keys = append(s.Auth.Publishers.Keys, key("third", "more", ""))
+		}, true},
+		"no certificate": {func(s *v1alpha1.EventStreamSpec) { s.TLS = nil }, true},
+		"nothing to reference": {func(s *v1alpha1.EventStreamSpec) {
+			s.TLS, s.Auth = nil, stream(nil).Spec.Auth
+			s.Limits = v1alpha1.Limits{}
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			before := children(g, readManifest(g, input), "runnel:0.1.0")
+			s := readManifest(g, input)
+			c.change(&s.Spec)
+			after := children(g, s, "runnel:0.1.0")
+			g.Expect(after["ConfigMap-shop-hub.yaml"]).NotTo(Equal(before["ConfigMap-shop-hub.yaml"]), "it is a change")
+			const deployment = "Deployment-shop-hub.yaml"
+			g.Expect(string(after[deployment]) != string(before[deployment])).To(Equal(c.rolls))
+		})
+	}
+}
+
+func TestVolumesHaveNamesOfTheirOwn(t *testing.T) {
+	g := NewWithT(t)
+	long := strings.Repeat("a", 200)
+	s := stream(func(s *v1alpha1.EventStream) {
+		s.Spec.Auth.Publishers = &v1alpha1.PublisherAuth{}
+		for i, name := range []string{"a", "a.b", "a-b", long, long + "a", "config"} {
+			s.Spec.Auth.Publishers.Keys = append(s.Spec.Auth.Publishers.Keys, v1alpha1.PublisherKey{
+				Name: fmt.Sprint("key", i), SecretRef: v1alpha1.EntryReference{Name: name},
+			})
+		}
+	})
+	var d struct {
+		Spec struct{ Template corev1.PodTemplateSpec }
+	}
+	g.Expect(yaml.Unmarshal(children(g, s, "runnel:0.1.0")["Deployment-shop-hub.yaml"], &d)).To(Succeed())
+	seen := map[string]bool{}
+	for i, v := range d.Spec.Template.Spec.Volumes {
+		g.Expect(validation.IsDNS1123Label(v.Name)).To(BeEmpty())
+		g.Expect(seen).NotTo(HaveKey(v.Name))
+		seen[v.Name] = true
+		mount := d.Spec.Template.Spec.Containers[0].VolumeMounts[i]
+		g.Expect(mount.Name).To(Equal(v.Name))
+		g.Expect(mount.ReadOnly).To(BeTrue())
+		if v.Secret != nil {
+			g.Expect(mount.MountPath).To(Equal(config.ReferencesDir + "/secrets/" + v.Secret.SecretName))
+			g.Expect(*v.Secret.Optional).To(BeTrue(), "a pod does not wait for a Secret")
+		}
+	}
+	g.Expect(seen).To(HaveLen(7))
+}
+
 func TestRenderingTwiceGivesTheSame(t *testing.T) {
 	g := NewWithT(t)
 	s := readManifest(g, "testdata/full/eventstream.yaml")
@@ -120,7 +198,8 @@ func TestRenderingTwiceGivesTheSame(t *testing.T) {
 
 func TestConfigDocumentIsReadByTheHub(t *testing.T) {
 	g := NewWithT(t)
-	for _, input := range []string{"testdata/minimal/eventstream.yaml", "testdata/full/eventstream.yaml"} {
+	for _, name := range []string{"minimal", "full", "identity"} {
+		input := "testdata/" + name + "/eventstream.yaml"
 		r, err := render.Resolve(readManifest(g, input))
 		g.Expect(err).NotTo(HaveOccurred())
 		cfg, err := render.Config(r, []config.Issuer{clusterIssuer})

@@ -12,9 +12,6 @@ import (
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
-// everyTopic is the pattern that every topic matches.
-const everyTopic = ">"
-
 // Resolved is an EventStream with every value filled in: what its spec says, else the built-in value.
 type Resolved struct {
 	// Namespace and Name are the stream's.
@@ -33,14 +30,24 @@ type Resolved struct {
 	DrainWindow time.Duration
 	// Connections at a time; 0 is no limit.
 	Connections int
+	// ConnectionsPerIdentity at a time; 0 is no limit.
+	ConnectionsPerIdentity int
 	// EventBytes is the largest payload of one event.
 	EventBytes int64
+	// PublishRate is how many events a second each publisher may send; 0 is no limit.
+	PublishRate int
 	// CORS as in the spec: unset, no page of another origin may read.
 	CORS v1alpha1.CORS
-	// AnonymousPublishers lets everybody publish; PublisherGrants is then empty.
+	// Subscribers says who may read; each reference has a key.
+	Subscribers config.Subscribers
+	// AnonymousPublishers lets everybody publish; PublisherGrants and PublisherKeys are then empty.
 	AnonymousPublishers bool
 	// PublisherGrants says which ServiceAccounts may publish where; each has a namespace and topics.
 	PublisherGrants []config.Grant
+	// PublisherKeys are static tokens by which one may publish; each has topics and a reference with a key.
+	PublisherKeys []config.Key
+	// TLSSecret names the Secret with the certificate; empty leaves the ports in clear text.
+	TLSSecret string
 	// Resources of the hub's container.
 	Resources corev1.ResourceRequirements
 	// Template is what else the spec adds to the pods; its own Resources are not to be read.
@@ -77,7 +84,14 @@ func Resolve(s *v1alpha1.EventStream) (Resolved, error) {
 	if c := spec.Limits.Connections; c != nil {
 		r.Connections = int(*c)
 	}
-	r.AnonymousPublishers, r.PublisherGrants = publishers(s)
+	r.ConnectionsPerIdentity, r.PublishRate = number(spec.Limits.ConnectionsPerIdentity), number(spec.Limits.PublishRate)
+	if spec.Auth != nil {
+		r.Subscribers = subscribers(spec.Auth.Subscribers)
+	}
+	r.AnonymousPublishers, r.PublisherGrants, r.PublisherKeys = publishers(s)
+	if spec.TLS != nil {
+		r.TLSSecret = spec.TLS.SecretName
+	}
 	if t := spec.Template; t != nil {
 		r.Template = *t
 		if t.Resources != nil {
@@ -101,25 +115,6 @@ func defaultResources() corev1.ResourceRequirements {
 		},
 		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("512Mi")},
 	}
-}
-
-// publishers returns who may publish: every ServiceAccount of the stream's own namespace when the spec says nothing.
-func publishers(s *v1alpha1.EventStream) (anonymous bool, grants []config.Grant) {
-	if s.Spec.Auth == nil || s.Spec.Auth.Publishers == nil {
-		return false, []config.Grant{{Namespace: s.Namespace, Topics: []string{everyTopic}}}
-	}
-	p := s.Spec.Auth.Publishers
-	if p.Anonymous != nil {
-		return true, nil
-	}
-	for _, g := range p.ServiceAccounts {
-		topics := g.Topics
-		if len(topics) == 0 {
-			topics = []string{everyTopic}
-		}
-		grants = append(grants, config.Grant{Namespace: cmp.Or(g.Namespace, s.Namespace), Name: g.Name, Topics: topics})
-	}
-	return false, grants
 }
 
 // reader parses the spec's values and gathers what it cannot read.
@@ -153,4 +148,11 @@ func quantity(q *resource.Quantity, fallback int64) int64 {
 		return fallback
 	}
 	return q.Value()
+}
+
+func number(n *int32) int {
+	if n == nil {
+		return 0
+	}
+	return int(*n)
 }

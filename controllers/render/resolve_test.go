@@ -54,15 +54,28 @@ func TestPublishers(t *testing.T) {
 		publishers *v1alpha1.PublisherAuth
 		anonymous  bool
 		grants     []config.Grant
+		keys       []config.Key
 	}{
-		"anonymous": {&v1alpha1.PublisherAuth{Anonymous: &v1alpha1.Anonymous{}}, true, nil},
+		"anonymous": {&v1alpha1.PublisherAuth{Anonymous: &v1alpha1.Anonymous{}}, true, nil, nil},
 		"a grant without namespace is the stream's own": {
 			&v1alpha1.PublisherAuth{ServiceAccounts: []v1alpha1.ServiceAccountGrant{{Name: "checkout", Topics: []string{"orders"}}}},
-			false, []config.Grant{{Namespace: "team-a", Name: "checkout", Topics: []string{"orders"}}},
+			false, []config.Grant{{Namespace: "team-a", Name: "checkout", Topics: []string{"orders"}}}, nil,
 		},
 		"a grant without topics is every topic": {
 			&v1alpha1.PublisherAuth{ServiceAccounts: []v1alpha1.ServiceAccountGrant{{Namespace: "ci"}}},
+			false, []config.Grant{{Namespace: "ci", Topics: []string{">"}}}, nil,
+		},
+		"a key alone lets no ServiceAccount publish": {
+			&v1alpha1.PublisherAuth{Keys: []v1alpha1.PublisherKey{{Name: "ci", SecretRef: v1alpha1.EntryReference{Name: "shop-ci"}}}},
+			false, nil, []config.Key{{Name: "ci", Token: config.Reference{Kind: "Secret", Name: "shop-ci", Key: "token"}, Topics: []string{">"}}},
+		},
+		"a key beside a grant": {
+			&v1alpha1.PublisherAuth{
+				ServiceAccounts: []v1alpha1.ServiceAccountGrant{{Namespace: "ci"}},
+				Keys:            []v1alpha1.PublisherKey{{Name: "ci", SecretRef: v1alpha1.EntryReference{Name: "shop-ci", Key: "a"}, Topics: []string{"orders"}}},
+			},
 			false, []config.Grant{{Namespace: "ci", Topics: []string{">"}}},
+			[]config.Key{{Name: "ci", Token: config.Reference{Kind: "Secret", Name: "shop-ci", Key: "a"}, Topics: []string{"orders"}}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,11 +84,37 @@ func TestPublishers(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(r.AnonymousPublishers).To(Equal(c.anonymous))
 			g.Expect(r.PublisherGrants).To(Equal(c.grants))
+			g.Expect(r.PublisherKeys).To(Equal(c.keys))
 			cfg, err := render.Config(r, nil)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(cfg.Auth.Publishers.Anonymous != nil).To(Equal(c.anonymous))
+			g.Expect(cfg.Auth.Publishers.ServiceAccounts != nil).To(Equal(c.grants != nil))
 		})
 	}
+}
+
+func TestReferencesWithoutAKeyHaveTheOneOfTheirField(t *testing.T) {
+	g := NewWithT(t)
+	named := v1alpha1.EntryReference{Name: "a"}
+	r, err := render.Resolve(stream(func(s *v1alpha1.EventStream) {
+		s.Spec.Auth.Subscribers = &v1alpha1.SubscriberAuth{JWT: &v1alpha1.JWTAuth{
+			Tickets: &v1alpha1.Tickets{SecretRef: named},
+			Issuers: []v1alpha1.TokenIssuer{
+				{Issuer: "map", JWKS: &v1alpha1.KeySet{ConfigMapRef: &named}},
+				{Issuer: "secret", JWKS: &v1alpha1.KeySet{SecretRef: &named}},
+				{Issuer: "hmac", HMAC: &v1alpha1.HMAC{SecretRef: named}},
+				{Issuer: "own", HMAC: &v1alpha1.HMAC{SecretRef: v1alpha1.EntryReference{Name: "a", Key: "mine"}}},
+			},
+		}}
+	}))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Subscribers.Anonymous).To(BeNil())
+	jwt := r.Subscribers.JWT
+	g.Expect(jwt.Tickets.String()).To(Equal("Secret a, key key"))
+	g.Expect(jwt.Issuers[0].JWKS.String()).To(Equal("ConfigMap a, key jwks.json"))
+	g.Expect(jwt.Issuers[1].JWKS.String()).To(Equal("Secret a, key jwks.json"))
+	g.Expect(jwt.Issuers[2].HMAC.String()).To(Equal("Secret a, key key"))
+	g.Expect(jwt.Issuers[3].HMAC.String()).To(Equal("Secret a, key mine"))
 }
 
 func memory(request, limit string) *corev1.ResourceRequirements {

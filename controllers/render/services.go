@@ -8,19 +8,22 @@ import (
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
-// servicePort is the port of the Services that clients use, so that their URLs need none.
-const servicePort = 80
+// Ports of the Services that clients use: those of http:// and https://, so that URLs need none.
+const (
+	httpPort  = 80
+	httpsPort = 443
+)
 
 // subscribeService is what a route for browsers points at; it can reach nothing but the subscribe port.
 func subscribeService(in Input) Child {
 	return service(in, SubscribeName(in.Stream.Name), corev1ac.ServiceSpec().
-		WithPorts(port(portSubscribe, servicePort)))
+		WithPorts(clientPort(in, portSubscribe)))
 }
 
 // publishService is what publishers of the cluster send to.
 func publishService(in Input) Child {
 	return service(in, PublishName(in.Stream.Name), corev1ac.ServiceSpec().
-		WithPorts(port(portPublish, servicePort)))
+		WithPorts(clientPort(in, portPublish)))
 }
 
 // hubService names each pod. Pods that are not ready are included: they must find one another before they are.
@@ -36,6 +39,15 @@ func service(in Input, name string, spec *corev1ac.ServiceSpecApplyConfiguration
 		WithLabels(labels(in.Stream.Name)).
 		WithSpec(spec.WithSelector(Selector(in.Stream.Name)))
 	return Child{Kind: corev1.SchemeGroupVersion.WithKind("Service"), Name: name, Object: svc, Meta: svc.ObjectMetaApplyConfiguration}
+}
+
+// clientPort is the port that clients use. Its name stays with TLS, so that a route which names it need not change; its protocol
+// tells a gateway to speak TLS to the hub.
+func clientPort(in Input, name string) *corev1ac.ServicePortApplyConfiguration {
+	if in.Stream.TLSSecret == "" {
+		return port(name, httpPort)
+	}
+	return port(name, httpsPort).WithAppProtocol("https")
 }
 
 // port of a Service; it has the name of the container port that it leads to. The protocol is written out because it is part of
