@@ -93,16 +93,17 @@ func (v *view) available() finding {
 		}
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonProgressing, "the hub is being made", underway}
 	}
-	wanted := int32(1)
-	if r := v.deployment.Spec.Replicas; r != nil {
-		wanted = *r
-	}
+	wanted := v.wanted()
 	if n := v.ready(); n > 0 {
 		f := finding{metav1.ConditionTrue, v1alpha1.ReasonAvailable, fmt.Sprintf("%d of %d hubs serve", n, wanted), settled}
-		if s := v.deployment.Status; s.ObservedGeneration < v.deployment.Generation || s.UpdatedReplicas < wanted {
+		if v.rolling() {
 			f.way = underway
 		}
 		return f
+	}
+	if names := v.missingCertificate(); len(names) > 0 && !v.rolling() {
+		return finding{metav1.ConditionFalse, v1alpha1.ReasonSecretMissing,
+			"no hub serves without its certificate: " + v.toBeMade(names), settled}
 	}
 	if message := v.failure(); message != "" {
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonUnavailable, message, settled}
@@ -132,6 +133,9 @@ func (v *view) failure() string {
 func (v *view) configLoaded() finding {
 	ready, current, silent, refusal := 0, 0, 0, ""
 	for _, h := range v.hubs {
+		if h.refusal != "" { // of the newest document, or of new contents of what it names
+			refusal = h.refusal
+		}
 		switch {
 		case !h.ready:
 			continue
@@ -139,17 +143,18 @@ func (v *view) configLoaded() finding {
 			silent++
 		case h.configHash == v.configHash:
 			current++
-		case h.refusal != "":
-			refusal = h.refusal
 		}
 		ready++
 	}
+	references, others := v.missing()
 	switch {
 	case v.configHash == "":
 		return finding{metav1.ConditionUnknown, v1alpha1.ReasonUnknown, "no configuration has been made", settled}
 	case refusal != "":
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonConfigRefused,
-			"a hub refused its configuration and goes on with the one before: " + refusal, settled}
+			"a hub refused the newest configuration, or what it names, and goes on with what it has: " + refusal, settled}
+	case len(references) > 0 && v.rolling(): // by the pod of before, which does not mount them
+		return finding{metav1.ConditionFalse, v1alpha1.ReasonReloading, "the hub is being replaced by one that mounts what the spec names", underway}
 	case ready > current+silent:
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonReloading,
 			fmt.Sprintf("%d of %d hubs run configuration %s, the others are taking it up", current, ready, v.configHash), underway}
@@ -157,6 +162,11 @@ func (v *view) configLoaded() finding {
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonIssuerKeysMissing,
 			"publishers are asked to come back later, since the API server does not tell the operator the keys of ServiceAccount tokens: " +
 				"let it get /.well-known/openid-configuration and /openid/v1/jwks", settled}
+	case len(references) > 0:
+		return finding{metav1.ConditionFalse, v1alpha1.ReasonSecretMissing, v.toBeMade(references), settled}
+	case len(others) > 0:
+		return finding{metav1.ConditionFalse, v1alpha1.ReasonIssuerKeysMissing,
+			"those who need them are asked to come back later, until the hub gets " + list(others), settled}
 	case ready == 0:
 		return finding{metav1.ConditionUnknown, v1alpha1.ReasonUnknown, "no hub is ready to say what it runs", settled}
 	case silent > 0:

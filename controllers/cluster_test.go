@@ -204,5 +204,20 @@ func (w *world) events() []string {
 	}
 }
 
-// timePasses makes every back-off due.
-func (w *world) timePasses() { w.r.known.of(key("shop")).next = time.Time{} }
+// timePasses makes every back-off due and every confirmation old.
+func (w *world) timePasses() {
+	known := w.r.known.of(key("shop"))
+	known.next = time.Time{}
+	for instance, c := range known.confirmed {
+		known.confirmed[instance] = confirmation{hash: c.hash}
+	}
+}
+
+// hubIsReady has the kubelet say whether the hub's running pod is ready.
+func (w *world) hubIsReady(ready corev1.ConditionStatus) {
+	pod := &corev1.Pod{}
+	w.get("shop-hub-1", pod)
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}
+	pod.Status.ContainerStatuses[0].State.Running = &corev1.ContainerStateRunning{}
+	w.g.Expect(w.Client.Status().Update(context.Background(), pod)).To(Succeed())
+}

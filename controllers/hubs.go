@@ -34,6 +34,8 @@ type HubStatus struct {
 	ConfigHash string `json:"configHash"`
 	// ConfigError is why the hub does not run the newest file; empty if it does.
 	ConfigError string `json:"configError"`
+	// Missing names what the hub waits for, such as "Secret shop-ci, key token"; it runs without meanwhile.
+	Missing []string `json:"missing"`
 }
 
 // HubReader asks a hub for its status. It is called by many at once and answers within about a second.

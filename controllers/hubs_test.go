@@ -19,7 +19,8 @@ func TestAdminPortReadsAHubsStatus(t *testing.T) {
 		err    string
 	}{
 		"it runs a configuration":     {200, `{"configHash":"a","epoch":"k3f9a2xq"}`, HubStatus{ConfigHash: "a"}, ""},
-		"it refused the newest":       {200, `{"configHash":"a","configError":"topics: bad"}`, HubStatus{"a", "topics: bad"}, ""},
+		"it refused the newest":       {200, `{"configHash":"a","configError":"topics: bad"}`, HubStatus{ConfigHash: "a", ConfigError: "topics: bad"}, ""},
+		"it misses something":         {200, `{"configHash":"a","missing":["Secret b, key c"]}`, HubStatus{ConfigHash: "a", Missing: []string{"Secret b, key c"}}, ""},
 		"it is no hub":                {200, `{}`, HubStatus{}, "configHash"},
 		"it has no such page":         {404, `{"configHash":"a"}`, HubStatus{}, "404"},
 		"it answers without end":      {200, `{"configHash":"` + strings.Repeat("a", hubAnswerBytes), HubStatus{}, "unexpected EOF"},
@@ -53,23 +54,23 @@ func TestNudgesBackOff(t *testing.T) {
 	g := NewWithT(t)
 	now := time.Unix(0, 0)
 	known := &tracked{}
-	value, wait := known.due("a", false, now)
+	value, wait := known.due("a", hasty, now)
 	g.Expect(value).To(Equal("a"))
 	g.Expect(wait).To(Equal(200 * time.Millisecond))
-	value, wait = known.due("a", false, now.Add(50*time.Millisecond))
+	value, wait = known.due("a", hasty, now.Add(50*time.Millisecond))
 	g.Expect(value).To(BeEmpty(), "not before its time")
 	g.Expect(wait).To(Equal(150 * time.Millisecond))
 
 	seen := map[string]bool{"a": true}
 	for range 20 {
 		now = now.Add(known.next.Sub(now))
-		value, wait = known.due("a", false, now)
+		value, wait = known.due("a", hasty, now)
 		g.Expect(seen[value]).To(BeFalse(), "a kubelet sees only what changes")
 		seen[value] = true
 	}
 	g.Expect(wait).To(Equal(10 * time.Second))
 
-	value, wait = known.due("b", false, now)
+	value, wait = known.due("b", hasty, now)
 	g.Expect(value).To(Equal("b"), "another configuration begins anew")
 	g.Expect(wait).To(Equal(200 * time.Millisecond))
 }
@@ -81,7 +82,7 @@ func TestHubsThatCannotBeAskedAreLeftInPeace(t *testing.T) {
 	var wait time.Duration
 	for range 40 {
 		var value string
-		value, wait = known.due("a", true, now)
+		value, wait = known.due("a", patient, now)
 		if value != "" {
 			nudges++
 		}
@@ -89,6 +90,23 @@ func TestHubsThatCannotBeAskedAreLeftInPeace(t *testing.T) {
 	}
 	g.Expect(nudges).To(Equal(patientNudges))
 	g.Expect(wait).To(Equal(5 * time.Minute))
+}
+
+func TestHubsThatMissSomethingAreLookedAtSooner(t *testing.T) {
+	g := NewWithT(t)
+	now, nudges := time.Unix(0, 0), 0
+	known := &tracked{}
+	var wait time.Duration
+	for range 40 {
+		var value string
+		value, wait = known.due("a", waiting, now)
+		if value != "" {
+			nudges++
+		}
+		now = now.Add(wait)
+	}
+	g.Expect(nudges).To(Equal(patientNudges))
+	g.Expect(wait).To(Equal(30 * time.Second))
 }
 
 func TestPodFailure(t *testing.T) {

@@ -28,8 +28,8 @@ func (r *Reconciler) readDeployment(ctx context.Context, v *view) error {
 	return nil
 }
 
-// observe looks at the stream's pods, asks those that are ready which configuration they run, and has the kubelet renew the
-// files of those that run another. It returns when to look again, or 0 when the next change is told by a watch.
+// observe looks at the stream's pods, asks those that run which configuration they have, and has the kubelet renew the files of
+// those that have another, or miss something. It returns when to look again, or 0 when the next change is told by a watch.
 func (r *Reconciler) observe(ctx context.Context, v *view) (time.Duration, error) {
 	if v.deployment == nil {
 		return 0, nil // pods with the stream's label are then somebody else's
@@ -53,18 +53,19 @@ func (r *Reconciler) observe(ctx context.Context, v *view) (time.Duration, error
 	return r.renew(ctx, v, pods, known)
 }
 
-// ask fills in what the hubs run. One that has confirmed the wanted configuration is not asked again until its container
-// changes: it takes up another one only when there is another one.
+// ask fills in what the hubs run, also those that are not ready: they may say why. One that has confirmed the wanted configuration
+// is not asked again until its container changes: it takes up another one only when there is another one. Where it depends on what
+// the operator does not see, the confirmation holds for a while.
 func (r *Reconciler) ask(ctx context.Context, v *view, pods []*corev1.Pod, known *tracked) {
-	confirmed := map[string]string{}
+	now, confirmed := time.Now(), map[string]confirmation{}
 	var asking sync.WaitGroup
 	for i, pod := range pods {
 		h := &v.hubs[i]
-		if !h.ready || pod.Status.PodIP == "" {
+		if !h.ready && !isRunning(pod) || pod.Status.PodIP == "" {
 			continue
 		}
-		if hash := known.confirmed[instance(pod)]; hash != "" && hash == v.configHash {
-			h.asked, h.configHash = true, hash
+		if c, ok := known.confirmed[instance(pod)]; ok && c.holds(v, now) {
+			h.asked, h.configHash, confirmed[instance(pod)] = true, c.hash, c
 			continue
 		}
 		asking.Go(func() {
@@ -73,39 +74,46 @@ func (r *Reconciler) ask(ctx context.Context, v *view, pods []*corev1.Pod, known
 				log.FromContext(ctx).V(1).Info("Hub did not answer", "pod", pod.Name, "error", err.Error())
 				return
 			}
-			h.asked, h.configHash, h.refusal = true, s.ConfigHash, s.ConfigError
+			h.asked, h.configHash, h.refusal, h.missing = true, s.ConfigHash, s.ConfigError, s.Missing
 		})
 	}
 	asking.Wait()
 	for i, pod := range pods {
-		if h := v.hubs[i]; h.asked {
-			confirmed[instance(pod)] = h.configHash
+		if _, kept := confirmed[instance(pod)]; !kept && v.hubs[i].loaded(v.configHash) {
+			confirmed[instance(pod)] = confirmation{v.configHash, now}
 		}
 	}
 	known.confirmed = confirmed
 }
 
-// renew nudges the kubelets of hubs that do not run the wanted configuration.
+// renew nudges the kubelets of hubs that do not run the wanted configuration, or miss what it names.
 func (r *Reconciler) renew(ctx context.Context, v *view, pods []*corev1.Pod, known *tracked) (time.Duration, error) {
 	if v.stream.Spec.Suspend || v.configHash == "" {
 		return 0, nil
 	}
 	var stale []*corev1.Pod
-	patient := true
+	pace := patient
 	for i, h := range v.hubs {
-		if !h.ready || h.configHash == v.configHash {
+		if h.loaded(v.configHash) || !h.ready && len(h.missing) == 0 { // that it gets ready, a watch tells
 			continue
 		}
 		stale = append(stale, pods[i])
-		if h.asked && h.refusal == "" {
-			patient = false
+		switch {
+		case !h.asked, h.refusal != "":
+		case h.configHash != v.configHash:
+			pace = hasty
+		case pace == patient:
+			pace = waiting
 		}
 	}
 	if len(stale) == 0 {
 		known.done()
+		if v.depends {
+			return confirmationAge, nil
+		}
 		return 0, nil
 	}
-	value, wait := known.due(v.configHash, patient, time.Now())
+	value, wait := known.due(v.configHash, pace, time.Now())
 	if value == "" {
 		return wait, nil
 	}
@@ -122,6 +130,16 @@ func isReady(pod *corev1.Pod) bool {
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodReady {
 			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// isRunning says whether the hub's container runs, ready or not.
+func isRunning(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name == render.HubContainer {
+			return c.State.Running != nil
 		}
 	}
 	return false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -118,7 +119,7 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 		return false, nil
 	}
 	var issuers []config.Issuer
-	if !resolved.AnonymousPublishers {
+	if len(resolved.PublisherGrants) > 0 {
 		state := r.Issuers.State()
 		if state.Pending {
 			return true, nil
@@ -136,6 +137,7 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 		v.problem = err
 		return false, nil
 	}
+	v.tlsSecret, v.depends = resolved.TLSSecret, depends(cfg)
 	image := r.pinnedImage(v)
 	children, err := render.Children(render.Input{Stream: resolved, Config: cfg, Image: image})
 	if err != nil {
@@ -152,6 +154,15 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 	}
 	v.applied, v.image, v.configHash = true, image, config.Hash(cfg)
 	return false, r.readDeployment(ctx, v)
+}
+
+// depends says whether a hub of the configuration reads what the operator does not write.
+func depends(cfg *config.Config) bool {
+	if len(cfg.References()) > 0 {
+		return true
+	}
+	readers := cfg.Auth.Subscribers.JWT
+	return readers != nil && slices.ContainsFunc(readers.Issuers, func(i config.TokenIssuer) bool { return i.JWKSURI != "" })
 }
 
 // refused keeps an error that a person can do something about, and gives back any other.

@@ -23,6 +23,10 @@ type view struct {
 	problem error
 	// applied: all children are as the spec asks.
 	applied bool
+	// tlsSecret holds the certificate of the ports for clients; empty if they are in clear text.
+	tlsSecret string
+	// depends: the hub's configuration names what may change unseen by the operator, as the contents of a Secret do.
+	depends bool
 	// keysMissing: the configuration lacks the cluster's issuer keys, which it needs.
 	keysMissing bool
 	// image and configHash are those of the last configuration that was applied; empty if none ever was.
@@ -47,6 +51,8 @@ type hub struct {
 	configHash string
 	// refusal is why it does not run the newest one.
 	refusal string
+	// missing names what it waits for.
+	missing []string
 }
 
 // status returns the stream's new status. Times of transitions that did not happen are kept.
@@ -88,7 +94,11 @@ func (v *view) status(now metav1.Time) v1alpha1.EventStreamStatus {
 }
 
 func (v *view) serviceURL(name string) string {
-	return fmt.Sprintf("http://%s.%s.svc.%s", name, v.stream.Namespace, v.clusterDomain)
+	scheme := "http"
+	if v.tlsSecret != "" {
+		scheme = "https"
+	}
+	return fmt.Sprintf("%s://%s.%s.svc.%s", scheme, name, v.stream.Namespace, v.clusterDomain)
 }
 
 func (v *view) ready() int {

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,36 @@ func TestStatus(t *testing.T) {
 		"the hub cannot be asked": {func(v *view) { v.hubs[0].asked, v.hubs[0].configHash = false, "" }, map[string]string{
 			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "Unknown/Unknown", "Ready": "True/Ready",
 		}, "as its spec says"},
+		"a Secret is missing": {func(v *view) {
+			v.hubs[0].missing = []string{"Secret shop-ci, key token", "ConfigMap issuer, key jwks.json"}
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/SecretMissing", "Ready": "False/SecretMissing",
+		}, "missing in namespace team-a: ConfigMap issuer, key jwks.json; Secret shop-ci, key token. Make them"},
+		"the certificate is missing": {func(v *view) {
+			v.tlsSecret = "shop-tls"
+			v.hubs[0].ready, v.hubs[0].missing = false, []string{"Secret shop-tls, key tls.crt", "Secret shop-ci, key token"}
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "False/SecretMissing", "ConfigLoaded": "False/SecretMissing", "Ready": "False/SecretMissing",
+		}, "no hub serves without its certificate: missing in namespace team-a: Secret shop-tls, key tls.crt. Make them"},
+		"a hub that is being started misses a Secret": {func(v *view) {
+			v.tlsSecret = "shop-tls"
+			v.hubs[0].ready, v.hubs[0].missing = false, []string{"Secret shop-tls.old, key token"}
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "False/Progressing", "ConfigLoaded": "False/SecretMissing", "Ready": "False/Progressing",
+			"Reconciling": "True/Progressing",
+		}, "being started"},
+		"a pod of before does not mount a Secret": {func(v *view) {
+			v.deployment.Generation, v.hubs[0].missing = 3, []string{"Secret shop-ci, key token"}
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/Reloading", "Ready": "False/Reloading",
+			"Reconciling": "True/Reloading",
+		}, "being replaced"},
+		"the hub refuses new contents": {func(v *view) { v.hubs[0].refusal = "Secret shop-tls, key tls.crt: no certificate" }, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/ConfigRefused", "Ready": "False/ConfigRefused",
+		}, "no certificate"},
+		"an issuer's keys are missing": {func(v *view) { v.hubs[0].missing = []string{"keys of issuer https://id.example"} }, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/IssuerKeysMissing", "Ready": "False/IssuerKeysMissing",
+		}, "keys of issuer https://id.example"},
 		"the cluster's keys are missing": {func(v *view) { v.keysMissing = true }, map[string]string{
 			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/IssuerKeysMissing", "Ready": "False/IssuerKeysMissing",
 		}, "/openid/v1/jwks"},
@@ -161,10 +192,26 @@ func TestStatusFields(t *testing.T) {
 	g.Expect(s.Image).To(Equal("runnel:0.1.0"))
 	g.Expect(s.ConfigHash).To(Equal(wanted))
 
+	v.tlsSecret = "shop-tls"
+	encrypted := v.status(metav1.Now())
+	g.Expect(encrypted.Address.URL).To(Equal("https://shop-publish.team-a.svc.cluster.local"))
+	g.Expect(encrypted.SubscribeURL).To(Equal("https://shop-subscribe.team-a.svc.cluster.local"))
+
 	v.applied = false
 	g.Expect(v.status(metav1.Now()).Address).To(BeNil(), "the Service of that name may be somebody else's")
 	v.stream.Status = s
 	g.Expect(v.status(metav1.Now()).Address).To(Equal(s.Address), "it was the stream's own before")
+}
+
+func TestManyMissingThingsAreNotAllListed(t *testing.T) {
+	g := NewWithT(t)
+	v := serving()
+	for i := range 64 {
+		v.hubs[0].missing = append(v.hubs[0].missing, fmt.Sprintf("Secret %s%02d, key token", strings.Repeat("a", 250), i))
+	}
+	c := meta.FindStatusCondition(v.status(metav1.Now()).Conditions, v1alpha1.ConditionConfigLoaded)
+	g.Expect(len(c.Message)).To(BeNumerically("<", 32<<10), "a condition's message holds no more")
+	g.Expect(c.Message).To(ContainSubstring("and 56 more"))
 }
 
 func TestAnUnchangedWorldGivesTheSameStatus(t *testing.T) {

@@ -17,9 +17,51 @@ const (
 	// longestPatience is the longest time between two looks at a hub that cannot be asked or has refused: neither mends soon,
 	// and asking 10,000 such streams every 10 s would keep every worker waiting.
 	longestPatience = 5 * time.Minute
-	// patientNudges is how often the kubelet of such a hub is nudged: over 6 s, after which it has the file by all means.
+	// longestWaiting is the longest time between two looks at a hub that waits for a Secret which nobody has made yet. The time
+	// doubles until then, so that a Secret is seen in about the time that it was missing for.
+	longestWaiting = 30 * time.Second
+	// patientNudges is how often the kubelet of such hubs is nudged: over 6 s, after which it has the file by all means. A Secret
+	// that is made later comes by the kubelet's own sync, since the operator does not see when.
 	patientNudges = 5
+	// confirmationAge is for how long a hub is believed to have what the operator does not see. Asking 10,000 such streams takes
+	// 35 questions a second.
+	confirmationAge = 5 * time.Minute
 )
+
+// pace of looking at hubs that are not as they should be.
+type pace int
+
+const (
+	// patient is for a hub that cannot be asked or has refused.
+	patient pace = iota
+	// waiting is for one that misses something.
+	waiting
+	// hasty is for one that is about to take up its configuration.
+	hasty
+)
+
+// longest is the longest time between two looks.
+func (p pace) longest() time.Duration {
+	switch p {
+	case hasty:
+		return longestRenewal
+	case waiting:
+		return longestWaiting
+	default:
+		return longestPatience
+	}
+}
+
+// confirmation is what a hub last said, which was that all is as it should be.
+type confirmation struct {
+	hash string
+	at   time.Time
+}
+
+// holds says whether the hub need not be asked.
+func (c confirmation) holds(v *view, now time.Time) bool {
+	return c.hash == v.configHash && (!v.depends || now.Sub(c.at) < confirmationAge)
+}
 
 // tracker remembers, for each stream, what need not be asked again and how often it was tried. Forgetting it, as a restart
 // does, costs one question for each hub. The mutex guards the map alone: a stream is with one worker at a time.
@@ -29,8 +71,8 @@ type tracker struct {
 }
 
 type tracked struct {
-	// confirmed holds, by instance of a hub's container, the configuration that it last said it runs.
-	confirmed map[string]string
+	// confirmed holds, by instance of a hub's container, that it runs the wanted configuration and misses nothing.
+	confirmed map[string]confirmation
 	// hash is the configuration that hubs are made to take up since tries tries; the next one is at next.
 	hash  string
 	tries int
@@ -62,25 +104,21 @@ func (t *tracked) done() { t.hash, t.tries = "", 0 }
 
 // due returns the value that hubs are to be nudged with now, or none if it is not time or no use, and how long to wait until
 // the next look. Each value differs from the last one, since a kubelet sees only what changes.
-func (t *tracked) due(hash string, patient bool, now time.Time) (value string, wait time.Duration) {
+func (t *tracked) due(hash string, p pace, now time.Time) (value string, wait time.Duration) {
 	if t.hash != hash {
 		t.hash, t.tries, t.next = hash, 0, now
 	}
 	if wait := t.next.Sub(now); wait > 0 {
 		return "", wait
 	}
-	if !patient || t.tries < patientNudges {
+	if p == hasty || t.tries < patientNudges {
 		value = hash
 		if t.tries > 0 {
 			value = fmt.Sprintf("%s.%d", hash, t.tries)
 		}
 	}
-	longest := longestRenewal
-	if patient {
-		longest = longestPatience
-	}
-	// The shift is bounded: 200 ms doubled 11 times is beyond the longest of both.
-	wait = min(firstRenewal<<min(t.tries, 11), longest)
+	// The shift is bounded: 200 ms doubled 11 times is beyond the longest of all.
+	wait = min(firstRenewal<<min(t.tries, 11), p.longest())
 	t.tries++
 	t.next = now.Add(wait)
 	return value, wait

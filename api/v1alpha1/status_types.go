@@ -59,7 +59,8 @@ const (
 	ConditionAccepted = "Accepted"
 	// ConditionAvailable is true when a hub serves.
 	ConditionAvailable = "Available"
-	// ConditionConfigLoaded is true when every ready hub runs the configuration that the spec asks for.
+	// ConditionConfigLoaded is true when every ready hub runs the configuration that the spec asks for, and had all that it names
+	// when it was last asked: what is taken away from a Secret later is seen within 5 min.
 	ConditionConfigLoaded = "ConfigLoaded"
 	// ConditionReady is true when the stream serves as its spec says.
 	ConditionReady = "Ready"
@@ -93,8 +94,12 @@ const (
 	ReasonReloading = "Reloading"
 	// ReasonConfigRefused: a hub refused its configuration and goes on with the one before; the message holds why.
 	ReasonConfigRefused = "ConfigRefused"
-	// ReasonIssuerKeysMissing: publishers' ServiceAccount tokens cannot be checked, since the cluster's keys are not known.
+	// ReasonIssuerKeysMissing: tokens cannot be checked, since their issuer's keys are not known: those of the cluster, for
+	// publishers' ServiceAccounts, or those at a jwksURI, for readers.
 	ReasonIssuerKeysMissing = "IssuerKeysMissing"
+	// ReasonSecretMissing: an entry of a Secret or ConfigMap that the spec names is not there, or not what it should be; the
+	// message names it. Whom it would let in is refused, and without a certificate the hub does not serve at all.
+	ReasonSecretMissing = "SecretMissing"
 	// ReasonUnknown: it could not be found out; the message says why.
 	ReasonUnknown = "Unknown"
 	// ReasonReady: the stream serves as its spec says.
