@@ -16,6 +16,7 @@ import (
 	"github.com/runnel-dev/runnel/hub"
 	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/hub/follow"
+	"github.com/runnel-dev/runnel/hub/reference"
 )
 
 // hostVariable is the environment variable with the host that the ports listen on; unset is every address.
@@ -33,6 +34,7 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("hub", flag.ContinueOnError)
 	path := flags.String("config", "", "`file` with the hub's configuration; changes of it are taken up")
+	references := flags.String("references", config.ReferencesDir, "`directory` with what the configuration refers to; changes are taken up")
 	subscribe := flags.String("subscribe-addr", port(config.PortSubscribe), "`address` for readers")
 	publish := flags.String("publish-addr", port(config.PortPublish), "`address` for publishers")
 	admin := flags.String("admin-addr", port(config.PortAdmin), "`address` for probes, metrics and status")
@@ -55,14 +57,15 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	logger := slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	h, err := hub.New(hub.Options{Config: c, SubscribeAddr: *subscribe, PublishAddr: *publish, AdminAddr: *admin, Logger: logger})
+	h, err := hub.New(hub.Options{Config: c, References: *references, SubscribeAddr: *subscribe, PublishAddr: *publish, AdminAddr: *admin, Logger: logger})
 	if err != nil {
 		return errors.Join(err, follower.Close())
 	}
+	follower.Also(reference.In(*references).Directories, func() { _ = h.Refresh() }) // it notes and logs its own failure
 	return serve(ctx, h, follower)
 }
 
-// serve runs the hub and follows its configuration until ctx is done and the hub is drained.
+// serve runs the hub and follows its configuration, and what that refers to, until ctx is done and the hub is drained.
 func serve(ctx context.Context, h *hub.Hub, follower *follow.Follower) error {
 	followed := make(chan error, 1)
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -73,7 +76,7 @@ func serve(ctx context.Context, h *hub.Hub, follower *follow.Follower) error {
 				h.Refuse(err)
 				return
 			}
-			_ = h.Reload(c) // it notes and logs its own failure
+			_ = h.Reload(c) // the same
 		}, h.Refuse)
 	}()
 	err := h.Run(ctx)

@@ -118,3 +118,32 @@ func TestListensOnTheHostThatItIsTold(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestFollowsWhatItsConfigurationRefersTo(t *testing.T) {
+	dir := t.TempDir()
+	path, secret := filepath.Join(dir, "config.json"), filepath.Join(dir, "references", "secrets", "shop-ci")
+	key := `"publishers":{"keys":[{"name":"ci","token":{"kind":"Secret","name":"shop-ci","key":"token"},"topics":["orders"]}]}`
+	if err := os.WriteFile(path, []byte(strings.Replace(document, `"publishers":{"anonymous":{}}`, key, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	admin := free(t)
+	done := make(chan error, 1)
+	go func() {
+		done <- run(ctx, []string{"--config", path, "--references", filepath.Join(dir, "references"),
+			"--subscribe-addr", "127.0.0.1:0", "--publish-addr", "127.0.0.1:0", "--admin-addr", admin})
+	}()
+	status(t, admin, func(s hub.Status) bool { return len(s.Missing) == 1 && s.Missing[0] == "Secret shop-ci, key token" })
+	if err := os.MkdirAll(secret, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(secret, "token"), []byte("0123456789abcdef"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status(t, admin, func(s hub.Status) bool { return len(s.Missing) == 0 })
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -15,27 +15,44 @@ type Follower struct {
 	watch *Watch
 	last  []byte
 	lost  bool
+
+	directories func() []string // besides those of the file
+	news        func()
 }
 
 // New begins to watch. The file has the content last; whatever it becomes from now on is not missed.
 func New(path string, last []byte) (*Follower, error) {
-	watch, err := NewWatch(func() []string {
-		directories := []string{filepath.Dir(path)}
-		if target, err := filepath.EvalSymlinks(path); err == nil && filepath.Dir(target) != directories[0] {
-			directories = append(directories, filepath.Dir(target))
-		}
-		return directories
-	})
+	f := &Follower{path: path, last: last, directories: func() []string { return nil }, news: func() {}}
+	watch, err := NewWatch(func() []string { return append(f.around(), f.directories()...) })
 	if err != nil {
 		return nil, err
 	}
-	return &Follower{path: path, watch: watch, last: last}, nil
+	f.watch = watch
+	return f, nil
+}
+
+// around are the directories of the file, and of what it is a link to.
+func (f *Follower) around() []string {
+	all := []string{filepath.Dir(f.path)}
+	if target, err := filepath.EvalSymlinks(f.path); err == nil && filepath.Dir(target) != all[0] {
+		all = append(all, filepath.Dir(target))
+	}
+	return all
+}
+
+// Also has Run call news whenever these directories, or the file, may have changed, after it has told of the file. They share a
+// watch, since a node gives out few of them. It is called before Run.
+func (f *Follower) Also(directories func() []string, news func()) {
+	f.directories, f.news = directories, news
 }
 
 // Run calls changed with each new content until ctx is done, and lost when the file can no longer be read, once until it
-// can be read again, or be watched. It frees the follower.
+// can be read again, or when something cannot be watched. All calls come from one goroutine. It frees the follower.
 func (f *Follower) Run(ctx context.Context, changed func([]byte), lost func(error)) error {
-	return f.watch.Run(ctx, func() { f.look(changed, lost) }, lost)
+	return f.watch.Run(ctx, func() {
+		f.look(changed, lost)
+		f.news()
+	}, lost)
 }
 
 // Close frees a follower that does not run.

@@ -161,3 +161,27 @@ func TestADirectoryThatNeverRestsDelaysNothingForLong(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestTellsOfOtherDirectoriesToo(t *testing.T) {
+	path, other := filepath.Join(t.TempDir(), "f.yaml"), filepath.Join(t.TempDir(), "other")
+	write(t, path, "old")
+	f, err := New(path, []byte("old"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	news, done := make(chan struct{}, 64), make(chan error)
+	f.Also(func() []string { return []string{other} }, func() { news <- struct{}{} })
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		done <- f.Run(ctx, func([]byte) { t.Error("the file has not changed") }, func(err error) { t.Error(err) })
+	}()
+	next(t, news)
+	mkdir(t, other)
+	next(t, news)
+	write(t, filepath.Join(other, "file"), "x")
+	next(t, news)
+	cancel()
+	if err := next(t, done); err != nil {
+		t.Error(err)
+	}
+}

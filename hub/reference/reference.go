@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 
 	"github.com/runnel-dev/runnel/hub/config"
-	"github.com/runnel-dev/runnel/hub/follow"
 )
 
 // maxBytes of an entry: a Secret or ConfigMap holds no more in all.
@@ -73,12 +72,9 @@ func (d Dir) of(kind string) string {
 	return filepath.Join(d.path, "configmaps")
 }
 
-// Watch begins to tell when an entry may have changed: it was edited, its mount was swapped, or its directory has appeared. Files
-// are not followed to where a link of another shape than a mount's points.
-func (d Dir) Watch() (*follow.Watch, error) { return follow.NewWatch(d.directories) }
-
-// directories are that of the Dir, those of the kinds, and each entry's that exists.
-func (d Dir) directories() []string {
+// Directories are those in which an entry may change, whichever exist now: its file is edited there, its mount swapped, or its
+// directory appears. Files are not followed to where a link of another shape than a mount's points.
+func (d Dir) Directories() []string {
 	if d.path == "" {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel/hub/config"
+	"github.com/runnel-dev/runnel/hub/follow"
 	"github.com/runnel-dev/runnel/hub/reference"
 )
 
@@ -199,7 +200,7 @@ func TestEveryWayThatAnEntryChangesIsNoticed(t *testing.T) {
 // watching returns where news arrives until the test ends.
 func watching(t *testing.T, dir reference.Dir) <-chan struct{} {
 	t.Helper()
-	w, err := dir.Watch()
+	w, err := follow.NewWatch(dir.Directories)
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	news, done := make(chan struct{}, 64), make(chan error)
