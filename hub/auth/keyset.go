@@ -91,7 +91,7 @@ func fits(k jose.JSONWebKey, a jose.SignatureAlgorithm) bool {
 	}
 }
 
-// readSecret makes a set of a secret for HMAC. Secrets are bytes; one that ends with a line's end is also tried without it, since
+// readSecret makes a set of a secret for HMAC. HS384 and HS512 need longer ones (RFC 7518, section 3.2). Secrets are bytes; one that ends with a line's end is also tried without it, since
 // editors add one that the issuer does not have.
 func readSecret(b []byte) (*keySet, error) {
 	set := &keySet{}

@@ -137,8 +137,8 @@ func (s *Subscribers) open(c Credentials) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, made := s.now(), time.UnixMilli(content.Made)
-	if now.Sub(made) > TicketWindow && !c.ComesBack {
+	now := s.now()
+	if now.UnixMilli()-content.Made > TicketWindow.Milliseconds() && !c.ComesBack {
 		return nil, fmt.Errorf("%w: it was to be opened within %v, and after that only a reader that comes back with Last-Event-ID opens it: ask POST /v1/tickets for a new one", ErrTicket, TicketWindow)
 	}
 	if content.Origin != "" && c.Origin != "" && c.Origin != content.Origin {
