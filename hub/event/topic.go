@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -23,7 +24,7 @@ const (
 func ValidateTopic(s string) error {
 	sel, err := ParseSelector(s)
 	if err == nil && !sel.Exact() {
-		return fmt.Errorf("topic %q holds a wildcard: write one topic", s)
+		return fmt.Errorf("topic %s holds a wildcard: write one topic", quoted(s))
 	}
 	return err
 }
@@ -41,15 +42,24 @@ func ParseSelector(s string) (Selector, error) {
 	}
 	tokens := strings.Split(s, ".")
 	if len(tokens) > MaxTopicTokens {
-		return Selector{}, fmt.Errorf("topic %q has %d tokens: write at most %d", s, len(tokens), MaxTopicTokens)
+		return Selector{}, fmt.Errorf("topic %s has %d tokens: write at most %d", quoted(s), len(tokens), MaxTopicTokens)
 	}
 	for i, t := range tokens {
 		wild := t == OneToken || t == ManyTokens && i == len(tokens)-1
 		if !wild && (t == "" || strings.ContainsFunc(t, notTokenRune)) {
-			return Selector{}, fmt.Errorf("topic %q is malformed: write tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu; '*' stands for one whole token, a last '>' for one or more", s)
+			return Selector{}, fmt.Errorf("topic %s is malformed: write tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu; '*' stands for one whole token, a last '>' for one or more", quoted(s))
 		}
 	}
 	return Selector{text: s, tokens: tokens}, nil
+}
+
+// quoted is what a message shows of a text that may be anything.
+func quoted(s string) string {
+	const most = 64
+	if len(s) > most {
+		s = s[:most] + "…"
+	}
+	return strconv.Quote(s)
 }
 
 func notTokenRune(r rune) bool {
