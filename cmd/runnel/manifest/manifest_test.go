@@ -2,6 +2,7 @@ package manifest_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,6 +11,9 @@ import (
 )
 
 const head = "apiVersion: runnel.dev/v1alpha1\nkind: EventStream\nmetadata: {name: shop}\n"
+
+// issuer is one of readers' tokens.
+const issuer = "{issuer: 'https://id.example', audiences: [shop], jwksURI: 'https://id.example/keys', topics: ['users.{sub}.>']}"
 
 // spec returns a manifest whose spec is valid but for what the lines add to it.
 func spec(lines string) string {
@@ -41,6 +45,8 @@ func TestAccepted(t *testing.T) {
 		"sixteen tokens":        topics("[{name: " + strings.Repeat("a.", 15) + "a}]"),
 		"service accounts": head + "spec: {topics: [{name: a}], auth: {subscribers: {anonymous: {}}, publishers: " +
 			"{serviceAccounts: [{name: checkout, topics: [a]}, {namespace: team-b}]}}}\n",
+		"keys and readers' tokens": head + "spec: {topics: [{name: a}], tls: {secretName: shop-tls}, limits: {connectionsPerIdentity: 2}, auth: {subscribers: " +
+			"{jwt: {issuers: [" + issuer + "]}}, publishers: {keys: [{name: ci, secretRef: {name: shop-ci}}]}}}\n",
 		"an author's status is ignored": spec("") + "status: {replicas: 1, readyReplicas: 0}\n",
 		"suspended":                     spec("  suspend: true\n"),
 	} {
@@ -59,14 +65,23 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-func TestSampleIsAccepted(t *testing.T) {
-	const sample = "../../../config/samples/eventstream.yaml"
-	text, err := os.ReadFile(sample)
-	if err != nil {
-		t.Fatal(err)
+func TestSamplesAreAccepted(t *testing.T) {
+	samples, err := filepath.Glob("../../../config/samples/*.yaml")
+	if err != nil || len(samples) < 2 {
+		t.Fatalf("samples %q, %v", samples, err)
 	}
-	if _, err := reader(t).Read(sample, text); err != nil {
-		t.Fatal(err)
+	for _, sample := range samples {
+		text, err := os.ReadFile(sample)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := reader(t).Read(sample, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Config(); err != nil {
+			t.Errorf("%s: %v", sample, err)
+		}
 	}
 }
 
@@ -92,17 +107,22 @@ func TestRefused(t *testing.T) {
 		"duplicate topics":   {topics("[{name: a}, {name: b}, {name: a}]"), []string{invalid + `spec.topics[2]: Duplicate value: {"name":"a"}`}},
 		"duplicate origins": {spec("  cors: {allowedOrigins: ['https://a.example', 'https://a.example']}\n"),
 			[]string{`spec.cors.allowedOrigins[1]: Duplicate value: "https://a.example"`}},
-		"no topics":            {head + "spec: {auth: {subscribers: {anonymous: {}}}}\n", []string{invalid, "spec.topics: Required value"}},
-		"empty topics":         {topics("[]"), []string{"spec.topics: Invalid value: 0: spec.topics in body should have at least 1 items"}},
-		"no spec":              {head, []string{invalid, "spec: Required value"}},
-		"malformed topic":      {topics("[{name: 'orders eu'}]"), []string{`spec.topics[0].name: Invalid value: "orders eu": write tokens of A-Z a-z 0-9`}},
-		"> not last":           {topics("[{name: '>.a'}]"), []string{"spec.topics[0].name", "a last '>' for one or more"}},
-		"seventeen tokens":     {topics("[{name: " + strings.Repeat("a.", 16) + "a}]"), []string{"write at most 16 tokens parted by '.'"}},
-		"nobody may read":      {head + "spec: {topics: [{name: a}]}\n", []string{"auth.subscribers is required: write auth: {subscribers: {anonymous: {}}}"}},
-		"publishers undecided": {head + "spec: {topics: [{name: a}], auth: {subscribers: {anonymous: {}}, publishers: {}}}\n", []string{"spec.auth.publishers: Invalid value", "write serviceAccounts, keys or both; or anonymous"}},
-		"credentials for all":  {spec("  cors: {allowedOrigins: ['*'], allowCredentials: true}\n"), []string{"allowCredentials needs allowedOrigins to list the origins"}},
-		"* with others":        {spec("  cors: {allowedOrigins: ['*', 'https://a.example']}\n"), []string{"'*' allows every origin: write it alone"}},
-		"origin with a path":   {spec("  cors: {allowedOrigins: ['https://a.example/']}\n"), []string{"write each origin as a browser sends it"}},
+		"no topics":             {head + "spec: {auth: {subscribers: {anonymous: {}}}}\n", []string{invalid, "spec.topics: Required value"}},
+		"empty topics":          {topics("[]"), []string{"spec.topics: Invalid value: 0: spec.topics in body should have at least 1 items"}},
+		"no spec":               {head, []string{invalid, "spec: Required value"}},
+		"malformed topic":       {topics("[{name: 'orders eu'}]"), []string{`spec.topics[0].name: Invalid value: "orders eu": write tokens of A-Z a-z 0-9`}},
+		"> not last":            {topics("[{name: '>.a'}]"), []string{"spec.topics[0].name", "a last '>' for one or more"}},
+		"seventeen tokens":      {topics("[{name: " + strings.Repeat("a.", 16) + "a}]"), []string{"write at most 16 tokens parted by '.'"}},
+		"nobody may read":       {head + "spec: {topics: [{name: a}]}\n", []string{"auth.subscribers is required: write auth: {subscribers: {anonymous: {}}}"}},
+		"publishers undecided":  {head + "spec: {topics: [{name: a}], auth: {subscribers: {anonymous: {}}, publishers: {}}}\n", []string{"spec.auth.publishers: Invalid value", "write serviceAccounts, keys or both; or anonymous"}},
+		"credentials for all":   {spec("  cors: {allowedOrigins: ['*'], allowCredentials: true}\n"), []string{"allowCredentials needs allowedOrigins to list the origins"}},
+		"an identity of nobody": {spec("  limits: {connectionsPerIdentity: 2}\n"), []string{"limits.connectionsPerIdentity needs auth.subscribers.jwt, since anonymous readers have no identity"}},
+		"two issuers of one name": {head + "spec: {topics: [{name: a}], auth: {subscribers: {jwt: {issuers: [" + issuer + ", " + issuer + "]}}}}\n",
+			[]string{`spec.auth.subscribers.jwt.issuers[1]: Duplicate value: {"issuer":"https://id.example"}`}},
+		"keys in clear text": {head + "spec: {topics: [{name: a}], auth: {subscribers: {jwt: {issuers: [" + strings.Replace(issuer, "https://id.example/keys", "http://id.example/keys", 1) + "]}}}}\n",
+			[]string{"spec.auth.subscribers.jwt.issuers[0].jwksURI", "http:// only for a host of the cluster"}},
+		"* with others":      {spec("  cors: {allowedOrigins: ['*', 'https://a.example']}\n"), []string{"'*' allows every origin: write it alone"}},
+		"origin with a path": {spec("  cors: {allowedOrigins: ['https://a.example/']}\n"), []string{"write each origin as a browser sends it"}},
 		"unknown field": {spec("  heartbeet: {interval: 15s}\n"),
 			[]string{undecoded + `unknown field "spec.heartbeet"`, "\n  spec has the fields auth, cors, drain, engine, heartbeat, "}},
 		"unknown field in a list": {topics("[{name: a, keep: 3}]"),
