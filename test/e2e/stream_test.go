@@ -31,6 +31,8 @@ type stream struct {
 	// subscribe and publish are URLs on this machine.
 	subscribe, publish string
 	token              string
+	// transport of its clients; nil is one in clear text.
+	transport http.RoundTripper
 }
 
 // newNamespace makes a namespace that only restricted pods may be in, with a ServiceAccount in it. It is gone after the spec.
@@ -185,7 +187,7 @@ func (s *stream) post(ctx context.Context, token, topic, data string) (int, stri
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	answer, err := (&http.Client{Transport: s.by()}).Do(request)
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -193,6 +195,14 @@ func (s *stream) post(ctx context.Context, token, topic, data string) (int, stri
 	body, err := io.ReadAll(answer.Body)
 	Expect(err).NotTo(HaveOccurred())
 	return answer.StatusCode, string(body)
+}
+
+// by is how the stream's clients connect, each time anew.
+func (s *stream) by() http.RoundTripper {
+	if s.transport != nil {
+		return s.transport
+	}
+	return &http.Transport{DisableKeepAlives: true, DisableCompression: true}
 }
 
 // send publishes to orders, and must be let.
@@ -211,16 +221,16 @@ type reader struct {
 }
 
 // read connects, behind the event of an id if there is one.
-func (s *stream) read(ctx context.Context, id string) *reader {
+func (s *stream) read(ctx context.Context, id string, headers ...sse.Header) *reader {
 	GinkgoHelper()
-	r, err := s.tryRead(ctx, id)
+	r, err := s.tryRead(ctx, id, headers...)
 	Expect(err).NotTo(HaveOccurred())
 	return r
 }
 
-func (s *stream) tryRead(ctx context.Context, id string) (*reader, error) {
+func (s *stream) tryRead(ctx context.Context, id string, headers ...sse.Header) (*reader, error) {
 	// The connection outlives ctx, which may be that of one try; the spec's end closes it.
-	c, err := sse.Open(context.WithoutCancel(ctx), s.subscribe+"/v1/topics/orders/events", sse.LastEventID(id))
+	c, err := sse.OpenBy(context.WithoutCancel(ctx), s.by(), s.subscribe+"/v1/topics/orders/events", append(headers, sse.LastEventID(id))...)
 	if err != nil {
 		return nil, err
 	}

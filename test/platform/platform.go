@@ -167,9 +167,9 @@ func (p *Platform) serviceURL(ctx context.Context, namespace, name string) (url 
 			return "", false, err
 		}
 		// A Service's proxy follows its pods a moment later, here as in a cluster.
-		address, _ := strings.CutPrefix(url, "http://")
+		scheme, address, _ := strings.Cut(url, "://")
 		if _, _, err := net.SplitHostPort(address); err != nil {
-			address = net.JoinHostPort(address, "80")
+			address = net.JoinHostPort(address, scheme) // the port by its name
 		}
 		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		if err != nil {

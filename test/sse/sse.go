@@ -70,6 +70,11 @@ type Stream struct {
 // Open connects, and returns once the answer's headers are there. Ending ctx ends the connection. Any answer but 200 with
 // text/event-stream is a *StatusError. Each connection has a TCP connection of its own.
 func Open(ctx context.Context, url string, headers ...Header) (*Stream, error) {
+	return OpenBy(ctx, &http.Transport{DisableKeepAlives: true, DisableCompression: true}, url, headers...)
+}
+
+// OpenBy is Open by a transport of the caller's, which trusts a certificate for instance.
+func OpenBy(ctx context.Context, transport http.RoundTripper, url string, headers ...Header) (*Stream, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -82,7 +87,7 @@ func Open(ctx context.Context, url string, headers ...Header) (*Stream, error) {
 		set(request.Header)
 	}
 	answer, err := (&http.Client{
-		Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true},
+		Transport: transport,
 		// A hub must never redirect: a browser would reconnect to the target for ever.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}).Do(request)
