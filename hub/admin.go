@@ -2,6 +2,7 @@ package hub
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -27,6 +28,8 @@ type Status struct {
 	RetainedBytes int64 `json:"retainedBytes"`
 	// Topics are the declared ones, with how many events are retained for each.
 	Topics []TopicStatus `json:"topics"`
+	// RestartNeeded says what of the configuration only a hub that starts anew can carry out; empty is nothing.
+	RestartNeeded string `json:"restartNeeded,omitempty"`
 	// Missing names what the hub waits for: references that are missing or of no use, and issuers' keys. The rest works.
 	Missing []string `json:"missing,omitempty"`
 }
@@ -42,11 +45,14 @@ func (h *Hub) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if h.draining.Load() {
+		switch {
+		case h.draining.Load():
 			writeText(w, http.StatusServiceUnavailable, "draining")
-			return
+		case h.certificate != nil && !h.certificate.there():
+			writeText(w, http.StatusServiceUnavailable, "no connection gets through: waiting for "+strings.Join(h.state.Load().withoutTLS, ", "))
+		default:
+			writeText(w, http.StatusOK, "ok")
 		}
-		writeText(w, http.StatusOK, "ok")
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, h.Status()) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(h.metrics.registry, promhttp.HandlerOpts{}))
@@ -61,6 +67,12 @@ func (h *Hub) Status() Status {
 		Connections: h.pool.Readers(), RetainedBytes: usage.Bytes,
 	}
 	out.ConfigError, out.Missing = h.troubles.text(), s.missing()
+	switch encrypted := h.certificate != nil; {
+	case encrypted && s.config.TLS == nil:
+		out.RestartNeeded = "tls is gone, and this hub goes on with it until it ends: a port does not change while it is open"
+	case !encrypted && s.config.TLS != nil:
+		out.RestartNeeded = "tls is new, and this hub goes on without it until it ends: a port does not change while it is open"
+	}
 	for _, r := range usage.Rules {
 		out.Topics = append(out.Topics, TopicStatus{r.Selector, r.Events})
 	}

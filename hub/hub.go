@@ -48,10 +48,13 @@ type Hub struct {
 
 	references reference.Dir
 	remote     *auth.RemoteKeys
-	reload     sync.Mutex     // one Reload or Refresh at a time; guards wanted
-	wanted     *config.Config // the newest that is valid
-	state      atomic.Pointer[state]
-	troubles   troubles
+	// certificate is nil when the ports for readers and publishers are in clear text. Which of both is decided at the start: a port
+	// that changed while it is open would cut clients off or, worse, serve in clear text what was encrypted.
+	certificate *certificate
+	reload      sync.Mutex     // one Reload or Refresh at a time; guards wanted
+	wanted      *config.Config // the newest that is valid
+	state       atomic.Pointer[state]
+	troubles    troubles
 
 	draining   atomic.Bool
 	taken      atomic.Int64 // connections that count against the limit
@@ -71,6 +74,9 @@ func New(o Options) (*Hub, error) {
 	}
 	if h.stall == 0 {
 		h.stall = DefaultStallTimeout
+	}
+	if o.Config.TLS != nil {
+		h.certificate = &certificate{logger: h.logger}
 	}
 	s, err := h.newState(o.Config)
 	if err != nil {

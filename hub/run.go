@@ -34,15 +34,15 @@ const drainPoll = 20 * time.Millisecond
 // drain window. It returns as soon as the last is gone. It is called once.
 func (h *Hub) Run(ctx context.Context) error {
 	servers := map[*http.Server]net.Listener{
-		h.server(h.publishRoutes()):   h.publish,
-		h.server(h.subscribeRoutes()): h.subscribe,
-		h.server(h.adminRoutes()):     h.admin,
+		h.server(h.publishRoutes(), h.certificate):   h.publish,
+		h.server(h.subscribeRoutes(), h.certificate): h.subscribe,
+		h.server(h.adminRoutes(), nil):               h.admin, // kubelets and the operator come without an authority for its certificate
 	}
 	var work sync.WaitGroup
 	failed := make(chan error, len(servers))
 	for server, listener := range servers {
 		work.Go(func() {
-			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			if err := serve(server, listener); !errors.Is(err, http.ErrServerClosed) {
 				failed <- err
 			}
 		})
@@ -107,18 +107,32 @@ func (h *Hub) expire(ctx context.Context) {
 	}
 }
 
-func (h *Hub) server(routes http.Handler) *http.Server {
+func serve(server *http.Server, listener net.Listener) error {
+	if server.TLSConfig != nil {
+		return server.ServeTLS(listener, "", "")
+	}
+	return server.Serve(listener)
+}
+
+// server encrypts when there is a certificate to come.
+func (h *Hub) server(routes http.Handler, c *certificate) *http.Server {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	return &http.Server{
+	s := &http.Server{
 		Handler:   routes,
 		Protocols: protocols,
 		// A stream's own deadline does not end a write that its connection is stuck in.
 		HTTP2:             &http.HTTP2Config{WriteByteTimeout: h.stall, SendPingTimeout: h.stall},
-		ReadHeaderTimeout: headerTimeout,
+		ReadHeaderTimeout: headerTimeout, // of a TLS handshake too
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(h.logger.Handler(), slog.LevelDebug),
 	}
+	if c == nil {
+		protocols.SetUnencryptedHTTP2(true)
+		return s
+	}
+	protocols.SetHTTP2(true)
+	s.TLSConfig = c.config()
+	return s
 }

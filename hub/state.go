@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,10 +23,12 @@ type state struct {
 	rules       []eventlog.Rule
 	publishers  *auth.Publishers
 	subscribers *auth.Subscribers
+	certificate *tls.Certificate // nil when there is none to show
 
-	seen    reference.Snapshot // what references hold
-	used    reference.Snapshot // the same, but for those of no use that held something better before
-	invalid []auth.Invalid     // in seen
+	withoutTLS []string           // of what a certificate takes, what is missing
+	seen       reference.Snapshot // what references hold
+	used       reference.Snapshot // the same, but for those of no use that held something better before
+	invalid    []auth.Invalid     // in seen
 }
 
 // newState reads a configuration, and what it refers to. An entry that has become of no use stays what it was in the state that
@@ -62,10 +65,16 @@ func (h *Hub) makeState(c *config.Config, held reference.Snapshot) (*state, erro
 	if err != nil {
 		return nil, err
 	}
-	return &state{
+	out := &state{
 		config: c, hash: config.Hash(c), rules: rules, publishers: publishers, subscribers: subscribers,
 		seen: held, used: held, invalid: slices.Concat(publishers.Invalid(), subscribers.Invalid()),
-	}, nil
+	}
+	if h.certificate != nil && c.TLS != nil {
+		var invalid []auth.Invalid
+		out.certificate, out.withoutTLS, invalid = readPair(*c.TLS, held)
+		out.invalid = append(out.invalid, invalid...)
+	}
+	return out, nil
 }
 
 func references(of []auth.Invalid) (all []config.Reference) {
@@ -90,13 +99,13 @@ func settingsOf(c *config.Config) fanout.Settings {
 	return fanout.Settings{Heartbeat: c.Heartbeat.Interval.D(), Delay: c.Reconnect.Delay.D(), MaxAge: c.Reconnect.MaxConnectionAge.D()}
 }
 
-// missing names what the state waits for.
+// missing names what the hub waits for. Keys that issuers publish come and go while a state runs.
 func (s *state) missing() []string {
-	return slices.Concat(s.publishers.Missing(), s.subscribers.Missing())
+	return slices.Concat(s.withoutTLS, s.publishers.Missing(), s.subscribers.Missing())
 }
 
-// Reload replaces the configuration; no connection is lost, except those of readers whose topics or grants are gone.
-// When it fails, the hub goes on with the one that it has, and says so on its admin port.
+// Reload replaces the configuration; no connection is lost, except those of readers whose topics or grants are gone. When it fails,
+// the hub goes on with the one that it has, and says so on its admin port.
 func (h *Hub) Reload(c *config.Config) error {
 	h.reload.Lock()
 	defer h.reload.Unlock()
@@ -140,6 +149,9 @@ func (h *Hub) put(s *state) {
 		return
 	}
 	h.state.Store(s)
+	if h.certificate != nil {
+		h.certificate.put(s.certificate)
+	}
 	h.remote.Follow(s.subscribers.KeyURLs())
 	for _, i := range s.invalid {
 		h.logger.Error("a reference is of no use, and what it held before, if anything, is used", "reference", i.Reference.String(), "error", i.Err)
