@@ -15,6 +15,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		packages, forbidden, why string
 	}{
 		{"hub/...", "k8s.io/", "a hub knows nothing of Kubernetes"},
+		{"hub/...", "sigs.k8s.io/", "a hub knows nothing of Kubernetes"},
 		{"hub/...", module + "controllers", "the operator writes for the hub, not the other way round"},
 		{"cmd/hub", "k8s.io/", "a hub's program is small"},
 		{"hub/event", module, "event stands alone"},

@@ -4,6 +4,7 @@ package config
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -142,10 +143,14 @@ func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Durat
 // UnmarshalJSON reads what time.ParseDuration reads.
 func (d *Duration) UnmarshalJSON(b []byte) error {
 	var s string
-	if err := json.Unmarshal(b, &s); err != nil {
-		return err
+	err := json.Unmarshal(b, &s)
+	if err == nil {
+		var v time.Duration
+		v, err = time.ParseDuration(s)
+		*d = Duration(v)
 	}
-	v, err := time.ParseDuration(s)
-	*d = Duration(v)
-	return err
+	if err != nil {
+		return fmt.Errorf("%.40s is no duration: write one such as \"15s\"", b)
+	}
+	return nil
 }

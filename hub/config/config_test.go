@@ -91,26 +91,69 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestDocumentIsReadStrictly(t *testing.T) {
-	b, err := config.Encode(valid())
+	full := valid()
+	full.TLS = &config.TLS{Secret: "shop-tls"}
+	full.Auth.Subscribers = config.Subscribers{JWT: &config.JWT{Issuers: []config.TokenIssuer{
+		{Issuer: "https://a", Audiences: []string{"shop"}, JWKSURI: "https://a/keys", TopicsClaim: "topics"},
+		{Issuer: "https://b", Audiences: []string{"shop"}, JWKSURI: "https://b/keys", Topics: []string{"users.{sub}.>"}},
+	}}}
+	b, err := config.Encode(full)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]struct{ document, want string }{
-		"unknown field": {strings.Replace(string(b), `"heartbeat"`, `"heart": 1, "heartbeat"`, 1), `unknown field "heart"`},
-		"version":       {strings.Replace(string(b), `"version": 1`, `"version": 2`, 1), "version: 2 is not known"},
-		"trailing":      {string(b) + "{}", "after top-level value"},
-		"duration":      {strings.Replace(string(b), `"15s"`, `"soon"`, 1), `"soon"`},
-		"nothing":       {"", "not readable"},
+	if _, err := config.Decode(b); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ old, now, want string }{
+		"unknown field":      {`"heartbeat"`, `"heart": 1, "heartbeat"`, "heart: unknown field"},
+		"deep":               {`"jwksURI": "https://b`, `"foo": {"a": [1]}, "jwksURI": "https://b`, "auth.subscribers.jwt.issuers[1].foo: unknown field"},
+		"in a list":          {`"events": 100`, `"event": 100`, "topics[0].event: unknown field"},
+		"letter case":        {`"heartbeat"`, `"Heartbeat"`, "Heartbeat: unknown field: write heartbeat"},
+		"deep letter case":   {`"jwksURI": "https://b`, `"jwksUri": "https://b`, "auth.subscribers.jwt.issuers[1].jwksUri: unknown field: write jwksURI"},
+		"Unicode case":       {`"drain"`, `"dra\u0131n"`, "unknown field"},
+		"twice":              {`"heartbeat"`, `"drain": {"window":"1s"}, "heartbeat"`, "drain: is there twice"},
+		"twice, escaped":     {`"interval": "15s"`, `"interval": "15s", "interv\u0061l": "16s"`, "heartbeat.interval: is there twice"},
+		"version":            {`"version": 1`, `"version": 2`, "version: 2 is not known"},
+		"another document":   {string(b), `{"version": 3, "everything": "else"}`, "version: 3 is not known to this hub, it reads 1"},
+		"no version":         {`"version": 1,`, ``, "version: 0 is not known"},
+		"version as text":    {`"version": 1`, `"version": "1"`, "version: string stands where a whole number is expected"},
+		"trailing":           {string(b), string(b) + "{}", "after top-level value"},
+		"duration":           {`"15s"`, `"soon"`, `heartbeat.interval: "soon" is no duration: write one such as "15s"`},
+		"duration as number": {`"15s"`, `15`, `heartbeat.interval: 15 is no duration`},
+		"no duration":        {`"15s"`, `null`, `heartbeat.interval: `},
+		"number as text":     {`"connections": 20000`, `"connections": "20000"`, "limits.connections: string stands where a whole number is expected"},
+		"fraction":           {`"connections": 20000`, `"connections": 0.5`, "limits.connections: number 0.5 stands where a whole number is expected"},
+		"too large":          {`"connections": 20000`, `"connections": 1e30`, "limits.connections: number 1e30"},
+		"null":               {`"connections": 20000`, `"connections": null`, "limits.connections: null stands where a whole number is expected"},
+		"text":               {`"name": "orders"`, `"name": 7`, "topics[0].name: number stands where a string is expected"},
+		"bool":               {`"heartbeat"`, `"cors": {"allowCredentials": "yes"}, "heartbeat"`, "cors.allowCredentials: string stands where true or false is expected"},
+		"object":             {`"stream": {`, `"stream": [{`, "configuration is not readable"},
+		"list as object":     {`"audiences": [`, `"audiences": {}, "topics": [`, "auth.subscribers.jwt.issuers[0].audiences: object stands where a list is expected"},
+		"object as list":     {`"tls": {`, `"tls": [], "drain": {`, "tls: array stands where an object is expected"},
+		"list":               {string(b), `[]`, "configuration: array stands where an object is expected"},
+		"null for all":       {string(b), `null`, "version: 0 is not known"},
+		"not UTF-8":          {`"orders"`, "\"\xff\"", "not UTF-8"},
+		"nothing":            {string(b), "", "not readable"},
 	} {
-		if _, err := config.Decode([]byte(c.document)); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, want %q", name, err, c.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			document := strings.Replace(string(b), c.old, c.now, 1)
+			if document == string(b) {
+				t.Fatalf("there is no %s in %s", c.old, b)
+			}
+			if _, err := config.Decode([]byte(document)); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
 	}
 }
 
 func FuzzDecode(f *testing.F) {
 	b, err := config.Encode(valid())
 	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	if b, err = config.Encode(withAll()); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b)

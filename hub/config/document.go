@@ -1,11 +1,14 @@
 package config
 
 import (
-	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
+	"unicode/utf8"
 )
 
 // hashBytes is the length of a configuration hash before its hexadecimal form: 16 bytes cannot collide by chance, and the
@@ -21,22 +24,29 @@ func Encode(c *Config) ([]byte, error) {
 	return append(b, '\n'), nil
 }
 
-// Decode reads a document strictly: a version or a field that it does not know, a value out of its bounds, or text after the
-// document is an error. It names the field, and the whole path of one that is out of its bounds.
+// Decode reads a document strictly: a version or a field that it does not know, a name in another letter case or twice, a value of
+// another type or out of its bounds, or text after the document is an error that names the whole path, such as topics[0].age.
 func Decode(b []byte) (*Config, error) {
-	var version struct {
-		Version int `json:"version"`
+	var document struct {
+		Version any `json:"version"`
 	}
-	if err := json.Unmarshal(b, &version); err != nil {
+	err := json.Unmarshal(b, &document)
+	var wrong *json.UnmarshalTypeError // which strict says better
+	if err == nil && !utf8.Valid(b) {
+		err = errors.New("it is not UTF-8")
+	}
+	if err != nil && !errors.As(err, &wrong) {
 		return nil, fmt.Errorf("configuration is not readable: %w", err)
 	}
-	if version.Version != Version {
-		return nil, fmt.Errorf("version: %d is not known to this hub, it reads %d", version.Version, Version)
+	// A document of another version has its own fields: they say nothing.
+	if version, ok := document.Version.(float64); ok && version != Version || document.Version == nil && wrong == nil {
+		return nil, fmt.Errorf("version: %v is not known to this hub, it reads %d", cmp.Or(document.Version, 0), Version)
 	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
+	if err := strict(b, reflect.TypeFor[Config]()); err != nil {
+		return nil, err
+	}
 	c := &Config{}
-	if err := d.Decode(c); err != nil {
+	if err := json.Unmarshal(b, c); err != nil {
 		return nil, fmt.Errorf("configuration is not readable: %w", err)
 	}
 	if err := c.Validate(); err != nil {

@@ -55,7 +55,7 @@ func (v *checker) tokenIssuer(path string, is TokenIssuer) {
 		v.fail(path, "exactly one of jwksURI, jwks and hmac must be set")
 	}
 	if is.JWKSURI != "" && !validKeyURL(is.JWKSURI) {
-		v.fail(path+".jwksURI", "%q is no absolute http or https URL of at most %d bytes without user and fragment", is.JWKSURI, maxURLBytes)
+		v.fail(path+".jwksURI", "must be an absolute http or https URL of at most %d bytes, without user and fragment", maxURLBytes)
 	}
 	v.optional(path+".jwks", is.JWKS)
 	v.optional(path+".hmac", is.HMAC)
