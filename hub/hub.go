@@ -59,6 +59,7 @@ type Hub struct {
 	draining   atomic.Bool
 	taken      atomic.Int64 // connections that count against the limit
 	identities identities
+	rates      rates
 
 	subscribe, publish, admin net.Listener
 }

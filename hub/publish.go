@@ -92,6 +92,9 @@ func (h *Hub) publishing(topic string) publishing {
 
 // answer stores one event and tells its publisher.
 func (h *Hub) answer(w http.ResponseWriter, who auth.Publisher, e *event.Event) *problem {
+	if bad := h.pace(who, 1); bad != nil {
+		return bad
+	}
 	stored, bad := h.store(who, e)
 	if bad != nil {
 		return bad
@@ -112,6 +115,15 @@ func (h *Hub) publisher(r *http.Request) (auth.Publisher, *problem) {
 		return who, refuse(http.StatusUnauthorized, "token_refused", "%v", err)
 	}
 	return who, nil
+}
+
+// pace says whether a publisher may send so many events now. A request is taken as a whole or not at all.
+func (h *Hub) pace(who auth.Publisher, events int) *problem {
+	limit := h.state.Load().config.Limits.PublishRate
+	if wait, ok := h.rates.allow(who.Name, events, limit); !ok {
+		return refuse(http.StatusTooManyRequests, "rate_exceeded", "%s sends more than %d events a second: nothing of this request is stored, send it again after the time in Retry-After, or raise spec.limits.publishRate", who.Name, limit).later(wait)
+	}
+	return nil
 }
 
 // answer is what a publisher gets for a stored event.

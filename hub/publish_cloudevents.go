@@ -44,6 +44,9 @@ func (h *Hub) publishCloudEvents(w http.ResponseWriter, r *http.Request, who aut
 	if bad := h.checkAll(who, events); bad != nil {
 		return bad
 	}
+	if bad := h.pace(who, len(events)); bad != nil {
+		return bad
+	}
 	for i, e := range events {
 		stored, bad := h.store(who, e)
 		if bad != nil {

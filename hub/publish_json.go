@@ -63,6 +63,9 @@ func (h *Hub) publishDocument(w http.ResponseWriter, who auth.Publisher, body []
 	if bad := h.checkAll(who, events); bad != nil {
 		return bad
 	}
+	if bad := h.pace(who, len(events)); bad != nil {
+		return bad
+	}
 	var answers []answer
 	for _, e := range events {
 		stored, bad := h.store(who, e)
@@ -92,7 +95,10 @@ func (h *Hub) publishLines(w http.ResponseWriter, r *http.Request, who auth.Publ
 	if len(lines) > maxLines {
 		return refuse(http.StatusRequestEntityTooLarge, "batch_too_large", "%d lines: send at most %d at once; nothing is stored", len(lines), maxLines)
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
+	if bad := h.pace(who, len(lines)); bad != nil {
+		return bad
+	}
+	w.Header().Set("Content-Type", typeLines)
 	w.WriteHeader(http.StatusOK)
 	results := json.NewEncoder(w)
 	for i, line := range lines {
