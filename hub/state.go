@@ -178,7 +178,7 @@ func unusable(invalid []auth.Invalid) error {
 	if len(all) == 0 {
 		return nil
 	}
-	return fmt.Errorf("of no use, and what was there before, if anything, is used: %w", errors.Join(all...))
+	return fmt.Errorf("%w; until that is mended, what was there before is used, if anything was", errors.Join(all...))
 }
 
 // troubles are what keeps the newest configuration from running as it is.

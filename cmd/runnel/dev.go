@@ -37,6 +37,7 @@ func newDevCommand() *cobra.Command {
 	c.Flags().StringVar(&o.SubscribeAddr, "subscribe-addr", local(config.PortSubscribe), "address for readers; port 0 picks one")
 	c.Flags().StringVar(&o.PublishAddr, "publish-addr", local(config.PortPublish), "address for publishers; port 0 picks one")
 	c.Flags().StringVar(&o.AdminAddr, "admin-addr", local(config.PortAdmin), "address for probes, metrics and status; port 0 picks one")
+	c.Flags().StringVar(&o.References, "references", "", "directory with the Secrets and ConfigMaps that the manifest refers to, as files secrets/NAME/KEY and configmaps/NAME/KEY; changes are taken up")
 	c.Flags().BoolVar(&o.InsecurePublish, "insecure-publish", false, "let everybody publish, in place of the ServiceAccount tokens that only a cluster can give")
 	return c
 }

@@ -10,30 +10,62 @@ import (
 )
 
 // banner is what is printed at the start: where the hub is, what is different from a cluster, and lines to copy.
-func banner(p *plan, at hub.Addrs) string {
+func banner(p *plan, at hub.Addrs, references string) string {
 	b := &strings.Builder{}
+	scheme := "http"
+	if p.config.TLS != nil {
+		scheme = "https"
+	}
+	subscribe, publish := scheme+"://"+at.Subscribe, scheme+"://"+at.Publish
 	fmt.Fprintf(b, "EventStream %s is served:\n", name(p))
-	fmt.Fprintf(b, "  subscribe  http://%s\n  publish    http://%s\n  admin      http://%s\n", at.Subscribe, at.Publish, at.Admin)
+	fmt.Fprintf(b, "  subscribe  %s\n  publish    %s\n  admin      http://%s\n", subscribe, publish, at.Admin)
 	for _, n := range p.notes {
 		fmt.Fprintf(b, "Note: %s.\n", n)
 	}
 	topic := exampleTopic(p.config.Topics)
-	events := fmt.Sprintf("http://%s/v1/events?topic=%s", at.Subscribe, topic)
-	publish := fmt.Sprintf("curl -d '{\"hello\":\"world\"}' http://%s/v1/topics/%s", at.Publish, topic)
-	if !p.openToPublish() {
-		publish += "   # needs --insecure-publish"
+	events := fmt.Sprintf("%s/v1/events?topic=%s", subscribe, topic)
+	b.WriteString("Try:\n")
+	if p.config.Auth.Subscribers.Anonymous != nil {
+		fmt.Fprintf(b, "  curl -N '%s'\n", events)
+	} else {
+		fmt.Fprintf(b, "  curl -N -H \"Authorization: Bearer $TOKEN\" '%s'   # a token of %s\n", events, issuers(p.config))
 	}
-	fmt.Fprintf(b, "Try:\n  curl -N '%s'\n  %s\n", events, publish)
-	fmt.Fprintf(b, "  new EventSource('%s').onmessage = e => console.log(e.data)   // %s\n", events, page(p.config.CORS, at))
+	fmt.Fprintf(b, "  %s\n", publishLine(p, fmt.Sprintf("%s/v1/topics/%s", publish, topic), references))
+	if p.config.Auth.Subscribers.Anonymous != nil {
+		fmt.Fprintf(b, "  new EventSource('%s').onmessage = e => console.log(e.data)   // %s\n", events, page(p.config.CORS, subscribe))
+	}
 	b.WriteString("Changes of the file are taken up. Ctrl-C ends it.\n")
 	return b.String()
 }
 
+// publishLine publishes an event.
+func publishLine(p *plan, url, references string) string {
+	const data = `-d '{"hello":"world"}' `
+	switch keys := p.config.Auth.Publishers.Keys; {
+	case p.openToPublish():
+		return "curl " + data + url
+	case len(keys) > 0 && references != "":
+		return fmt.Sprintf(`curl -H "Authorization: Bearer $(cat %s)" %s%s`, file(keys[0].Token, references), data, url)
+	case len(keys) > 0:
+		return fmt.Sprintf(`curl -H "Authorization: Bearer $KEY" %s%s   # the key %s`, data, url, keys[0].Name)
+	default:
+		return "curl " + data + url + "   # needs --insecure-publish"
+	}
+}
+
+func issuers(c *config.Config) string {
+	var names []string
+	for _, i := range c.Auth.Subscribers.JWT.Issuers {
+		names = append(names, i.Issuer)
+	}
+	return strings.Join(names, " or ")
+}
+
 // page says in which page's console a script may read the stream.
-func page(cors config.CORS, at hub.Addrs) string {
+func page(cors config.CORS, subscribe string) string {
 	switch {
 	case len(cors.AllowedOrigins) == 0:
-		return "in the console of a page of http://" + at.Subscribe + ", since spec.cors allows no other"
+		return "in the console of a page of " + subscribe + ", since spec.cors allows no other"
 	case cors.AllowedOrigins[0] == "*":
 		return "in any page's console"
 	default:

@@ -12,6 +12,7 @@ import (
 	"github.com/runnel-dev/runnel/config/crd"
 	"github.com/runnel-dev/runnel/hub"
 	"github.com/runnel-dev/runnel/hub/follow"
+	"github.com/runnel-dev/runnel/hub/reference"
 )
 
 // Options says what to run and where.
@@ -22,6 +23,9 @@ type Options struct {
 	SubscribeAddr, PublishAddr, AdminAddr string
 	// InsecurePublish lets everybody publish, where the manifest asks for ServiceAccount tokens.
 	InsecurePublish bool
+	// References is the directory with what the manifest refers to: secrets/<name>/<key> and configmaps/<name>/<key>. It need not
+	// exist yet; empty is none.
+	References string
 	// Out receives what a person reads: addresses, notes and changes. Run writes to it from one goroutine at a time.
 	Out io.Writer
 }
@@ -50,6 +54,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	s.hub, err = hub.New(hub.Options{
 		Config:        s.plan.config,
+		References:    o.References,
 		SubscribeAddr: o.SubscribeAddr,
 		PublishAddr:   o.PublishAddr,
 		AdminAddr:     o.AdminAddr,
@@ -66,6 +71,7 @@ type session struct {
 	reader  *manifest.Reader
 	hub     *hub.Hub
 	plan    *plan
+	waits   string // what was last said of references
 }
 
 func (s *session) read(text []byte) (*plan, error) {
@@ -78,7 +84,9 @@ func (s *session) read(text []byte) (*plan, error) {
 
 // run serves and follows the file side by side; when one ends, so does the other.
 func (s *session) run(ctx context.Context, f *follow.Follower) error {
-	s.printf("%s", banner(s.plan, s.hub.Addrs()))
+	s.printf("%s", banner(s.plan, s.hub.Addrs(), s.options.References))
+	s.refresh()
+	f.Also(reference.In(s.options.References).Directories, s.refresh)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	followed := make(chan error, 1)

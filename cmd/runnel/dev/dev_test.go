@@ -29,13 +29,19 @@ type running struct {
 // start runs a manifest on picked ports, and ends it with the test.
 func start(t *testing.T, text string, insecurePublish bool) *running {
 	t.Helper()
+	return startWith(t, text, Options{InsecurePublish: insecurePublish})
+}
+
+func startWith(t *testing.T, text string, o Options) *running {
+	t.Helper()
 	r := &running{path: filepath.Join(t.TempDir(), "f.yaml"), out: newScreen(), ended: make(chan error, 1)}
 	write(t, r.path, text)
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	go func() {
 		const pick = "127.0.0.1:0"
-		r.ended <- Run(ctx, Options{Filename: r.path, SubscribeAddr: pick, PublishAddr: pick, AdminAddr: pick, InsecurePublish: insecurePublish, Out: r.out})
+		o.Filename, o.SubscribeAddr, o.PublishAddr, o.AdminAddr, o.Out = r.path, pick, pick, pick, r.out
+		r.ended <- Run(ctx, o)
 		close(r.ended)
 	}()
 	t.Cleanup(func() {
@@ -207,6 +213,38 @@ func TestWithoutTokensNobodyPublishes(t *testing.T) {
 		t.Errorf("publish without a token: %d", got)
 	}
 	r.out.await(t, "start with --insecure-publish")
+}
+
+func TestReferencesAreFilesOfADirectory(t *testing.T) {
+	references := filepath.Join(t.TempDir(), "references")
+	token := filepath.Join(references, "secrets", "shop-ci", "token")
+	manifest := head + "spec:\n  topics: [{name: orders}]\n  auth:\n    subscribers: {anonymous: {}}\n" +
+		"    publishers: {keys: [{name: ci, secretRef: {name: shop-ci, key: token}, topics: [orders]}]}\n"
+	r := startWith(t, manifest, Options{References: references})
+	lines := r.events(t, "orders")
+	r.out.await(t, "Waiting for Secret shop-ci, key token: put it into "+token+".\n")
+	if err := os.MkdirAll(filepath.Dir(token), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const key = "0123456789abcdef"
+	write(t, token, key+"\n")
+	r.out.await(t, "All that the manifest refers to is there.\n")
+	request, err := http.NewRequest(http.MethodPost, r.publish+"/v1/topics/orders", strings.NewReader("by a key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+key)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("publish: %s", response.Status)
+	}
+	awaitLine(t, lines, "data: by a key")
+	write(t, token, "short")
+	r.out.await(t, "Refused: Secret shop-ci, key token: a key of 5 bytes")
 }
 
 func TestAdminIsServed(t *testing.T) {

@@ -59,6 +59,11 @@ func (p *plan) publishers(insecure bool) {
 		p.note("everybody who reaches the publish address may publish; in a cluster it takes a token of %s", p.serviceAccounts())
 		return
 	}
+	if len(p.config.Auth.Publishers.Keys) > 0 {
+		p.note("only who has a key can publish: a token of %s only a cluster can give; "+
+			"start with --insecure-publish to let everybody publish here", p.serviceAccounts())
+		return
+	}
 	p.note("nobody can publish: it takes a token of %s, which only a cluster can give; "+
 		"start with --insecure-publish to let everybody publish here", p.serviceAccounts())
 }

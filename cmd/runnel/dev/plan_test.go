@@ -136,10 +136,42 @@ func TestBanner(t *testing.T) {
 		"browser lines": {"cors: {}", "\n  new EventSource('http://127.0.0.1:1/v1/events?topic=orders').onmessage = e => console.log(e.data)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := banner(planned(t, stream("topics: [{name: prices.*}, {name: orders}]", c.cors), false), at)
+			got := banner(planned(t, stream("topics: [{name: prices.*}, {name: orders}]", c.cors), false), at, "")
 			if !strings.Contains(got, c.want) {
 				t.Errorf("no %q in\n%s", c.want, got)
 			}
 		})
+	}
+}
+
+func TestBannerOfAStreamWithIdentity(t *testing.T) {
+	const jwt = "jwt: {issuers: [{issuer: 'https://id.example', audiences: [a], hmac: {secretRef: {name: shop-hmac}}, topics: ['>']}]}"
+	text := head + "spec:\n  topics: [{name: a}]\n  tls: {secretName: shop-tls}\n  auth:\n    subscribers: {" + jwt +
+		"}\n    publishers: {keys: [{name: ci, secretRef: {name: shop-ci, key: token}, topics: [a]}]}\n"
+	p := planned(t, text, false)
+	at := hub.Addrs{Subscribe: "127.0.0.1:1", Publish: "127.0.0.1:2", Admin: "127.0.0.1:3"}
+	got := banner(p, at, "refs")
+	for _, want := range []string{
+		"subscribe  https://127.0.0.1:1\n", "publish    https://127.0.0.1:2\n", "admin      http://127.0.0.1:3\n",
+		"\n  curl -N -H \"Authorization: Bearer $TOKEN\" 'https://127.0.0.1:1/v1/events?topic=a'   # a token of https://id.example\n",
+		"\n  curl -H \"Authorization: Bearer $(cat refs/secrets/shop-ci/token)\" -d '{\"hello\":\"world\"}' https://127.0.0.1:2/v1/topics/a\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "EventSource(") {
+		t.Errorf("a browser's line that cannot work in\n%s", got)
+	}
+	if got := banner(p, at, ""); !strings.Contains(got, "Bearer $KEY\"") || !strings.Contains(got, "# the key ci") {
+		t.Errorf("without a directory:\n%s", got)
+	}
+	missing := []string{"Secret shop-ci, key token", "Secret shop-tls, key tls.crt: no PEM", "keys of the cluster's token issuer"}
+	if got, want := waits(p.config, missing, "refs"), "Waiting for Secret shop-ci, key token: put it into refs/secrets/shop-ci/token.\n"+
+		"Waiting for Secret shop-tls, key tls.crt: no PEM: put it into refs/secrets/shop-tls/tls.crt.\n"; got != want {
+		t.Errorf("got %s", got)
+	}
+	if got := waits(p.config, missing, ""); !strings.Contains(got, "start with --references DIR, and put it into DIR/secrets/shop-ci/token.\n") {
+		t.Errorf("got %s", got)
 	}
 }
