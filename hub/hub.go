@@ -3,6 +3,7 @@
 package hub
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,7 +32,8 @@ type Options struct {
 	// StallTimeout is how long a connection may take for 64 KiB before it is cut. Zero is DefaultStallTimeout.
 	StallTimeout time.Duration
 
-	now func() time.Time // nil is time.Now; it keeps the time of credentials alone
+	now           func() time.Time // nil is time.Now; it keeps the time of credentials alone
+	headers, body time.Duration    // zero are headerTimeout and bodyTimeout
 }
 
 // DefaultStallTimeout is longer than a phone is silent in a tunnel, and short enough that a dead connection does not keep its
@@ -45,6 +47,8 @@ type Hub struct {
 	metrics *metrics
 	logger  *slog.Logger
 	stall   time.Duration
+	// headers and body bound how long a client may take to send them.
+	headers, body time.Duration
 
 	references reference.Dir
 	remote     *auth.RemoteKeys
@@ -67,14 +71,12 @@ type Hub struct {
 // New listens and returns a hub that serves as soon as it runs. Run must be called, since it closes what New opened.
 func New(o Options) (*Hub, error) {
 	h := &Hub{
-		logger: o.Logger, stall: o.StallTimeout, wanted: o.Config,
+		logger: o.Logger, stall: cmp.Or(o.StallTimeout, DefaultStallTimeout),
+		headers: cmp.Or(o.headers, headerTimeout), body: cmp.Or(o.body, bodyTimeout), wanted: o.Config,
 		references: reference.In(o.References), remote: auth.NewRemoteKeys(o.Logger, o.now),
 	}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
-	}
-	if h.stall == 0 {
-		h.stall = DefaultStallTimeout
 	}
 	if o.Config.TLS != nil {
 		h.certificate = &certificate{logger: h.logger}

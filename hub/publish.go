@@ -30,7 +30,7 @@ type publishing func(w http.ResponseWriter, r *http.Request, who auth.Publisher)
 
 func (h *Hub) servePublish(w http.ResponseWriter, r *http.Request) *problem {
 	// The server waits for a body before it answers, also when it is refused. HTTP/2 has no deadline here, and no wait.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.body))
 	get, post := h.publishRoute(r.URL.Path)
 	serve, allow := post, "POST"
 	switch {

@@ -36,7 +36,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	servers := map[*http.Server]net.Listener{
 		h.server(h.publishRoutes(), h.certificate):   h.publish,
 		h.server(h.subscribeRoutes(), h.certificate): h.subscribe,
-		h.server(h.adminRoutes(), nil):               h.admin, // kubelets and the operator come without an authority for its certificate
+		h.adminServer(): h.admin, // kubelets and the operator come without an authority for its certificate
 	}
 	var work sync.WaitGroup
 	failed := make(chan error, len(servers))
@@ -107,6 +107,13 @@ func (h *Hub) expire(ctx context.Context) {
 	}
 }
 
+// adminServer answers at once: nobody has a reason to send it slowly what it does not read.
+func (h *Hub) adminServer() *http.Server {
+	s := h.server(h.adminRoutes(), nil)
+	s.ReadTimeout = h.body
+	return s
+}
+
 func serve(server *http.Server, listener net.Listener) error {
 	if server.TLSConfig != nil {
 		return server.ServeTLS(listener, "", "")
@@ -123,7 +130,7 @@ func (h *Hub) server(routes http.Handler, c *certificate) *http.Server {
 		Protocols: protocols,
 		// A stream's own deadline does not end a write that its connection is stuck in.
 		HTTP2:             &http.HTTP2Config{WriteByteTimeout: h.stall, SendPingTimeout: h.stall},
-		ReadHeaderTimeout: headerTimeout, // of a TLS handshake too
+		ReadHeaderTimeout: h.headers, // of a TLS handshake too
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(h.logger.Handler(), slog.LevelDebug),

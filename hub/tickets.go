@@ -37,7 +37,7 @@ type ticketAnswer struct {
 // serveTickets makes tickets, for pages whose EventSource can send no header. Only an Authorization header is a credential here: a
 // browser sends none by itself, so no other page can make it ask for a ticket.
 func (h *Hub) serveTickets(w http.ResponseWriter, r *http.Request) *problem {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.body))
 	if bad := h.checkOrigin(w, r); bad != nil {
 		return bad
 	}

@@ -38,9 +38,9 @@ func (s *session) refresh() {
 		text = "Refused: " + err.Error() + "\n"
 	}
 	text += waits(s.plan.config, s.hub.Status().Missing, s.options.References)
-	switch {
-	case text == s.waits:
-	case text == "":
+	switch text {
+	case s.waits:
+	case "":
 		s.printf("All that the manifest refers to is there.\n")
 	default:
 		s.printf("%s", text)

@@ -1,0 +1,53 @@
+package hub_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub"
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+func TestSlowClientsHoldNoConnection(t *testing.T) {
+	const short = 100 * time.Millisecond
+	held := newReferences(t)
+	held.putPair(newAuthority(t).issue(2))
+	for _, mode := range []struct {
+		name   string
+		change func(*config.Config)
+	}{{"clear text", nil}, {"TLS", encrypted}} {
+		t.Run(mode.name, func(t *testing.T) {
+			s := startWith(t, hub.Options{References: held.dir}.WithTimeouts(short, short), mode.change)
+			at := s.Addrs()
+			for name, c := range map[string]struct{ addr, sent string }{
+				"subscribe, silent":       {at.Subscribe, ""},
+				"subscribe, half headers": {at.Subscribe, "GET /v1/events?topic=orders HTTP/1.1\r\nHost: x\r\n"},
+				"subscribe, half hello":   {at.Subscribe, "\x16\x03\x01\x02\x00\x01"},
+				"publish, silent":         {at.Publish, ""},
+				"publish, half headers":   {at.Publish, "POST /v1/topics/orders HTTP/1.1\r\nHost: x\r\n"},
+				"publish, half body":      {at.Publish, "POST /v1/topics/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"},
+				"admin, silent":           {at.Admin, ""},
+				"admin, half headers":     {at.Admin, "GET /status HTTP/1.1\r\nHost: x\r\n"},
+				"admin, half body":        {at.Admin, "POST /status HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"},
+			} {
+				r, _ := raw(t, c.addr, c.sent)
+				if _, err := io.Copy(io.Discard, r); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("%s: it is still open", name)
+				}
+			}
+		})
+	}
+	s := startWith(t, hub.Options{}.WithTimeouts(short, short), nil)
+	c := s.read("topic=orders")
+	c.expect("runnel-open", "live")
+	for silent, _ := raw(t, s.Addrs().Subscribe, ""); ; { // as long as another is cut after it
+		if _, err := silent.ReadByte(); err != nil {
+			break
+		}
+	}
+	s.publish("orders", "a stream has no such end")
+	c.expect("", "a stream has no such end")
+}
