@@ -131,9 +131,13 @@ func (v *view) failure() string {
 
 // configLoaded: does every ready hub run the configuration that the spec asks for?
 func (v *view) configLoaded() finding {
-	ready, current, silent, refusal := 0, 0, 0, ""
+	ready, current, silent, refusal, useless := 0, 0, 0, "", ""
 	for _, h := range v.hubs {
-		if h.refusal != "" { // of the newest document, or of new contents of what it names
+		switch {
+		case h.refusal == "":
+		case h.configHash == v.configHash: // it is not the configuration but what that names
+			useless = h.refusal
+		default:
 			refusal = h.refusal
 		}
 		switch {
@@ -152,7 +156,7 @@ func (v *view) configLoaded() finding {
 		return finding{metav1.ConditionUnknown, v1alpha1.ReasonUnknown, "no configuration has been made", settled}
 	case refusal != "":
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonConfigRefused,
-			"a hub refused the newest configuration, or what it names, and goes on with what it has: " + refusal, settled}
+			"a hub refused its configuration and goes on with the one before: " + refusal, settled}
 	case len(references) > 0 && v.rolling(): // by the pod of before, which does not mount them
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonReloading, "the hub is being replaced by one that mounts what the spec names", underway}
 	case ready > current+silent:
@@ -164,6 +168,8 @@ func (v *view) configLoaded() finding {
 				"let it get /.well-known/openid-configuration and /openid/v1/jwks", settled}
 	case len(references) > 0:
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonSecretMissing, v.toBeMade(references), settled}
+	case useless != "":
+		return finding{metav1.ConditionFalse, v1alpha1.ReasonConfigRefused, "a hub did not take up what its configuration names: " + useless, settled}
 	case len(others) > 0:
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonIssuerKeysMissing,
 			"those who need them are asked to come back later, until the hub gets " + list(others), settled}

@@ -120,6 +120,11 @@ func TestStatus(t *testing.T) {
 		"the hub refuses new contents": {func(v *view) { v.hubs[0].refusal = "Secret shop-tls, key tls.crt: no certificate" }, map[string]string{
 			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/ConfigRefused", "Ready": "False/ConfigRefused",
 		}, "no certificate"},
+		"the hub has contents of no use from the first": {func(v *view) {
+			v.hubs[0].refusal, v.hubs[0].missing = "of no use: Secret shop-ci, key token: 5 bytes", []string{"Secret shop-ci, key token: 5 bytes"}
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/SecretMissing", "Ready": "False/SecretMissing",
+		}, "Secret shop-ci, key token: 5 bytes. Make them"},
 		"an issuer's keys are missing": {func(v *view) { v.hubs[0].missing = []string{"keys of issuer https://id.example"} }, map[string]string{
 			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/IssuerKeysMissing", "Ready": "False/IssuerKeysMissing",
 		}, "keys of issuer https://id.example"},

@@ -73,8 +73,8 @@ type PublisherKey struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="write a name of lower-case letters, digits and '-', such as ci"
 	Name string `json:"name,omitempty"`
 
-	// secretRef names the Secret that holds the token, 16 bytes to 8 KiB; white space around it does not count. Its key, if
-	// unset, is token. A new token holds as soon as the kubelet has brought it, within a minute or two, and the old one no
+	// secretRef names the Secret that holds the token, one word of 16 bytes to 8 KiB, such as `openssl rand -hex 32` makes;
+	// white space around it does not count. Its key, if unset, is token. A new token holds as soon as the kubelet has brought it, within a minute or two, and the old one no
 	// longer: to change over without a refusal, add a second key first.
 	// +required
 	SecretRef EntryReference `json:"secretRef,omitzero"`

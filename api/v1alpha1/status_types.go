@@ -92,7 +92,8 @@ const (
 	ReasonConfigLoaded = "ConfigLoaded"
 	// ReasonReloading: a hub has not taken up its configuration yet.
 	ReasonReloading = "Reloading"
-	// ReasonConfigRefused: a hub refused its configuration and goes on with the one before; the message holds why.
+	// ReasonConfigRefused: a hub refused its configuration, or new contents of a Secret that it names, and goes on with those of
+	// before; the message holds why.
 	ReasonConfigRefused = "ConfigRefused"
 	// ReasonIssuerKeysMissing: tokens cannot be checked, since their issuer's keys are not known: those of the cluster, for
 	// publishers' ServiceAccounts, or those at a jwksURI, for readers.

@@ -9,8 +9,8 @@ package v1alpha1
 type PublisherKeyApplyConfiguration struct {
 	// name is the publisher's name in the hub's logs.
 	Name *string `json:"name,omitempty"`
-	// secretRef names the Secret that holds the token, 16 bytes to 8 KiB; white space around it does not count. Its key, if
-	// unset, is token. A new token holds as soon as the kubelet has brought it, within a minute or two, and the old one no
+	// secretRef names the Secret that holds the token, one word of 16 bytes to 8 KiB, such as `openssl rand -hex 32` makes;
+	// white space around it does not count. Its key, if unset, is token. A new token holds as soon as the kubelet has brought it, within a minute or two, and the old one no
 	// longer: to change over without a refusal, add a second key first.
 	SecretRef *EntryReferenceApplyConfiguration `json:"secretRef,omitempty"`
 	// topics lists topics and patterns that may be published to. Unset: every topic of the stream.
