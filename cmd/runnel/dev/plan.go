@@ -46,6 +46,7 @@ func newPlan(m *manifest.Manifest, insecurePublish bool) (*plan, error) {
 		p.note("spec.suspend is skipped: it stops an operator, and there is none here")
 	}
 	p.publishers(insecurePublish)
+	p.keyURLs()
 	return p, nil
 }
 

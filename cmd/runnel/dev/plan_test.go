@@ -80,6 +80,24 @@ func TestNotesOfWhatIsSkipped(t *testing.T) {
 	}
 }
 
+func TestNotesOfKeysInACluster(t *testing.T) {
+	p := planned(t, head+`spec:
+  topics: [{name: a}]
+  auth:
+    publishers: {anonymous: {}}
+    subscribers:
+      jwt:
+        issuers:
+        - {issuer: near, audiences: [shop], jwksURI: "http://id.infra.svc/keys", topics: [a]}
+        - {issuer: far, audiences: [shop], jwksURI: "https://id.example/keys", topics: [a]}
+        - {issuer: file, audiences: [shop], jwks: {configMapRef: {name: partner}}, topics: [a]}
+`, false)
+	want := []string{"readers with tokens of issuer near are not let in: only a cluster knows the host of http://id.infra.svc/keys"}
+	if !slices.Equal(p.notes, want) {
+		t.Errorf("got %q, want %q", p.notes, want)
+	}
+}
+
 func TestNotesAreSaidOnceUnlessTheTemplateChanges(t *testing.T) {
 	one := planned(t, stream("topics: [{name: a}]", "template: {nodeSelector: {a: b}}"), true)
 	same := planned(t, stream("topics: [{name: b}]", "template: {nodeSelector: {a: b}}"), true)
