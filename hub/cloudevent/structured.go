@@ -72,12 +72,12 @@ func readStructured(body []byte) (*Event, error) {
 
 // attribute is a string, a bool or an int32; nil for null.
 func attribute(text json.RawMessage) (any, error) {
-	switch c := text[0]; {
-	case c == 'n':
+	switch text[0] {
+	case 'n':
 		return nil, nil
-	case c == 't' || c == 'f':
-		return c == 't', nil
-	case c == '"':
+	case 't', 'f':
+		return text[0] == 't', nil
+	case '"':
 		var s string
 		return s, json.Unmarshal(text, &s)
 	}
