@@ -84,10 +84,12 @@ func (s *server) end() {
 	}
 }
 
-// do sends a request and returns its answer.
+// do sends a request and returns its answer, which must end.
 func do(t testing.TB, method, u, body string, header ...string) (*http.Response, string) {
 	t.Helper()
-	r, err := http.NewRequest(method, u, strings.NewReader(body))
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, u, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

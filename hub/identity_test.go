@@ -117,6 +117,14 @@ func TestReadersNeedTokens(t *testing.T) {
 	}
 }
 
+func TestAChallengeIsWellFormed(t *testing.T) {
+	s := startJWT(t, func(c *config.Config) { c.Auth.Subscribers.JWT.Issuers[0].Audiences = []string{`a"b\c` + "\u00e9"} })
+	resp, body := do(t, "GET", s.url("topic=orders"), "", asBearer(tokenOf(t, "alice", nil))...)
+	if got := resp.Header.Get("WWW-Authenticate"); !strings.HasSuffix(got, `for one of audience a'b'c'"`) {
+		t.Errorf("%s: %s", got, body)
+	}
+}
+
 func TestTokensInCookiesAndQueries(t *testing.T) {
 	alice := tokenOf(t, "alice", nil)
 	with := func(cookie string, query bool) *server {
