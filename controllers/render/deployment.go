@@ -15,6 +15,10 @@ import (
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
+// encryptedAnnotation of a pod says that its ports are encrypted, which a hub decides at its start: it rolls pods whose certificate
+// is in a Secret that they mount anyway. The hub does not read it.
+const encryptedAnnotation = "runnel.dev/encrypted"
+
 // HubContainer is the name of the hub's container.
 const HubContainer = "hub"
 
@@ -41,8 +45,8 @@ const (
 	gracePeriodSeconds = int64((config.MaxDrainWindow + drainMargin) / time.Second)
 )
 
-// deployment runs the hub. The pod template is a function of the image, spec.template, and which Secrets and ConfigMaps are
-// referenced: everything else reloads in the running hub, and a new operator must not roll anybody's hub.
+// deployment runs the hub. The pod template is a function of the image, spec.template, whether the ports are encrypted, and which
+// Secrets and ConfigMaps are referenced: everything else reloads in the running hub, and a new operator must not roll anybody's hub.
 //
 // Left out on purpose: revisionHistoryLimit, progressDeadlineSeconds and minReadySeconds, where the cluster's defaults fit; a CPU
 // limit, because throttling shows as latency.
@@ -56,6 +60,9 @@ func deployment(in Input) (Child, error) {
 		WithSpec(pod)
 	if a := in.Stream.Template.Annotations; len(a) > 0 {
 		template.WithAnnotations(a)
+	}
+	if in.Stream.TLSSecret != "" {
+		template.WithAnnotations(map[string]string{encryptedAnnotation: "true"})
 	}
 	name := HubName(in.Stream.Name)
 	d := appsv1ac.Deployment(name, in.Stream.Namespace).

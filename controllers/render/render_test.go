@@ -139,6 +139,10 @@ func TestPodsFollowOnlyWhatIsMounted(t *testing.T) {
 			s.Auth.Publishers.Keys = append(s.Auth.Publishers.Keys, key("third", "more", ""))
 		}, true},
 		"no certificate": {func(s *v1alpha1.EventStreamSpec) { s.TLS = nil }, true},
+		// A hub decides at its start whether its ports are encrypted.
+		"no certificate, of a Secret that stays": {func(s *v1alpha1.EventStreamSpec) {
+			s.Auth.Publishers.Keys[0].SecretRef, s.TLS = v1alpha1.EntryReference{Name: s.TLS.SecretName}, nil
+		}, true},
 		"nothing to reference": {func(s *v1alpha1.EventStreamSpec) {
 			s.TLS, s.Auth = nil, stream(nil).Spec.Auth
 			s.Limits = v1alpha1.Limits{}
