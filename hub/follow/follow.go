@@ -47,7 +47,7 @@ func (f *Follower) Also(directories func() []string, news func()) {
 }
 
 // Run calls changed with each new content until ctx is done, and lost when the file can no longer be read, once until it
-// can be read again, or when something cannot be watched. All calls come from one goroutine. It frees the follower.
+// can be read again, which changed is told even if the content is the same; or when something cannot be watched. All calls come from one goroutine. It frees the follower.
 func (f *Follower) Run(ctx context.Context, changed func([]byte), lost func(error)) error {
 	return f.watch.Run(ctx, func() {
 		f.look(changed, lost)
@@ -67,8 +67,9 @@ func (f *Follower) look(changed func([]byte), lost func(error)) {
 		}
 		return
 	}
+	back := f.lost // and whoever was told so has to be told this
 	f.lost = false
-	if bytes.Equal(text, f.last) {
+	if bytes.Equal(text, f.last) && !back {
 		return
 	}
 	f.last = text

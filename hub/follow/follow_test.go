@@ -131,6 +131,24 @@ func TestSaysOnceThatTheFileIsGone(t *testing.T) {
 	}
 }
 
+func TestTellsThatALostFileIsBackAsItWas(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f.yaml")
+	write(t, path, "old")
+	contents, losses := following(t, path, "old")
+	if err := os.Rename(path, path+"~"); err != nil {
+		t.Fatal(err)
+	}
+	if err := next(t, losses); !os.IsNotExist(err) {
+		t.Fatalf("got %v", err)
+	}
+	if err := os.Rename(path+"~", path); err != nil {
+		t.Fatal(err)
+	}
+	if got := next(t, contents); got != "old" {
+		t.Fatalf("got %q", got)
+	}
+}
+
 func TestADirectoryThatNeverRestsDelaysNothingForLong(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
