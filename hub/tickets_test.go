@@ -223,3 +223,19 @@ func TestCredentialsReachNoLogAndNoMetric(t *testing.T) {
 		}
 	}
 }
+
+func TestATicketOfATokenForEver(t *testing.T) {
+	s := startJWT(t, withTickets)
+	for name, exp := range map[string]int64{"in milliseconds, by mistake": time.Now().UnixMilli(), "the year 10000": 253402300800, "the largest": 1 << 61} {
+		resp, answer := s.askTicket(`{"topics":["orders"]}`, asBearer(tokenOf(t, "alice", map[string]any{"exp": exp}))...)
+		var got struct {
+			Ticket    string
+			ExpiresAt time.Time
+		}
+		if err := json.Unmarshal([]byte(answer), &got); err != nil || resp.StatusCode != 200 || got.ExpiresAt.Year() != 9999 {
+			t.Errorf("%s: %d %q %v", name, resp.StatusCode, answer, err)
+			continue
+		}
+		s.read("topic=orders&ticket="+got.Ticket).expect("runnel-open", "live")
+	}
+}
