@@ -38,18 +38,36 @@ func (a account) String() string { return accountPrefix + a.namespace + ":" + a.
 func newAccounts(c *config.ServiceAccounts) (*accounts, error) {
 	a := &accounts{audience: c.Audience, issuers: map[string]jose.JSONWebKeySet{}}
 	for _, i := range c.Issuers {
-		var keys jose.JSONWebKeySet
-		if err := json.Unmarshal(i.Keys, &keys); err != nil {
+		keys, err := readAccountKeys(i.Keys)
+		if err != nil {
 			return nil, fmt.Errorf("keys of issuer %s are not readable: %w", i.URL, err)
-		}
-		for _, k := range keys.Keys {
-			if !k.IsPublic() || !k.Valid() {
-				return nil, fmt.Errorf("key %q of issuer %s is no valid public key", k.KeyID, i.URL)
-			}
 		}
 		a.issuers[i.URL] = keys
 	}
 	return a, nil
+}
+
+// readAccountKeys reads a cluster's keys. Those of a kind that this code does not know are passed over (RFC 7517, section 5).
+func readAccountKeys(set []byte) (keys jose.JSONWebKeySet, err error) {
+	var document struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(set, &document); err != nil {
+		return keys, err
+	}
+	for _, raw := range document.Keys {
+		var k jose.JSONWebKey
+		switch err := k.UnmarshalJSON(raw); {
+		case errors.Is(err, jose.ErrUnsupportedKeyType):
+			continue
+		case err != nil:
+			return keys, err
+		case !k.IsPublic() || !k.Valid():
+			return keys, fmt.Errorf("key %q is no valid public key", k.KeyID)
+		}
+		keys.Keys = append(keys.Keys, k)
+	}
+	return keys, nil
 }
 
 // verify returns the account of a token, and until when the token is good.

@@ -188,6 +188,28 @@ func TestAnonymous(t *testing.T) {
 	}
 }
 
+// A cluster that gets a key of a kind that came after this code must not stop the publishers whose tokens are by its others.
+func TestKeysOfUnknownKindsArePassedOver(t *testing.T) {
+	key := ec(t, elliptic.P256())
+	known, err := json.Marshal(jose.JSONWebKey{Key: &key.PublicKey, KeyID: "known"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := `{"keys":[{"kty":"AKP","alg":"ML-DSA-65","kid":"new","pub":"AAAA"},` + string(known) + `]}`
+	p, err := NewPublishers(config.Publishers{ServiceAccounts: &config.ServiceAccounts{
+		Audience: audience, Issuers: []config.Issuer{{URL: issuer, Keys: json.RawMessage(set)}},
+	}}, nothing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Authenticate("Bearer " + sign(t, jose.ES256, key, "known", claims(nil))); err != nil {
+		t.Error(err)
+	}
+	if _, err := p.Authenticate("Bearer " + sign(t, jose.ES256, key, "new", claims(nil))); !errors.Is(err, ErrRefused) {
+		t.Errorf("by a key that was passed over: %v", err)
+	}
+}
+
 func TestUnreadableConfiguration(t *testing.T) {
 	for name, c := range map[string]config.ServiceAccounts{
 		"keys":        {Issuers: []config.Issuer{{URL: issuer, Keys: json.RawMessage(`{"keys":[{"kty":"RSA"}]}`)}}},
