@@ -312,3 +312,22 @@ func (s *server) untilMissing(want string) {
 		}
 	}
 }
+
+// Common proxies take no more than 4 KiB of an answer's headers, and answer 502 in its place.
+func TestAChallengeFitsTheHeadersOfAProxy(t *testing.T) {
+	s := startJWT(t, func(c *config.Config) {
+		for i := range 15 {
+			other := c.Auth.Subscribers.JWT.Issuers[0]
+			other.Issuer = idp + "/" + strings.Repeat("i", 300+i)
+			c.Auth.Subscribers.JWT.Issuers = append(c.Auth.Subscribers.JWT.Issuers, other)
+		}
+	})
+	resp, body := do(t, "GET", s.url("topic=orders"), "", asBearer(tokenOf(t, "alice", map[string]any{"iss": "https://unknown.example"}))...)
+	challenge := resp.Header.Get("WWW-Authenticate")
+	if resp.StatusCode != 401 || len(challenge) > 1<<10 || !strings.HasSuffix(challenge, `"`) || !strings.Contains(challenge, "it is not of "+idp) {
+		t.Errorf("%d, %d bytes: %s", resp.StatusCode, len(challenge), challenge)
+	}
+	if !strings.Contains(body, strings.Repeat("i", 314)) {
+		t.Errorf("the body tells all: %s", body)
+	}
+}

@@ -109,11 +109,15 @@ func notGranted(who *auth.Reader, selector event.Selector) *problem {
 // invalidToken is the error code for a credential that is there and not good (RFC 6750, section 3.1).
 const invalidToken = "invalid_token"
 
+// maxDescription bounds an error_description, which may name 16 issuers of 2 KiB: nginx takes an answer's headers of 4 KiB at most. The
+// body has all of it.
+const maxDescription = 512
+
 // challenged adds how to authenticate (RFC 6750, section 3). A request without any credential is told no error code.
 func (p *problem) challenged(realm, code string) *problem {
 	p.challenge = bearer + ` realm="` + realm + `"`
 	if code != "" {
-		p.challenge += `, error="` + code + `", error_description="` + strings.Map(describable, p.Detail) + `"`
+		p.challenge += `, error="` + code + `", error_description="` + strings.Map(describable, p.Detail[:min(len(p.Detail), maxDescription)]) + `"`
 	}
 	return p
 }
