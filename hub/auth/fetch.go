@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -135,16 +136,22 @@ func (r *RemoteKeys) fetch(ctx context.Context, from string) (*keySet, time.Dura
 // errRedirect says that an answer leads where it must not.
 var errRedirect = errors.New("it redirects")
 
-// cause says why a fetch failed without its URL, which is said beside it, and without anything that was answered.
+// cause says why a fetch failed without its URL, which is said beside it, and without anything that was answered. The same cause has
+// the same words: neither a port of this side nor the time is in them.
 func cause(err error) error {
 	var timeout interface{ Timeout() bool }
 	var connection *net.OpError
 	var certificate *tls.CertificateVerificationError
+	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Errorf("it does not answer within %v", fetchTimeout)
 	case errors.As(err, &connection):
-		return connection
+		anywhere := *connection
+		anywhere.Source = nil
+		return &anywhere
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return errors.New("its certificate has expired, or is not valid yet")
 	case errors.As(err, &certificate):
 		return certificate
 	case errors.Is(err, errRedirect):
