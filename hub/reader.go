@@ -77,7 +77,6 @@ func (h *Hub) reader(s *state, w http.ResponseWriter, r *http.Request) (*auth.Re
 
 func (h *Hub) authenticate(s *state, r *http.Request, c auth.Credentials) (*auth.Reader, *problem) {
 	who, err := s.subscribers.Authenticate(r.Context(), c)
-	realm := s.config.Stream.Namespace + "/" + s.config.Stream.Name
 	switch {
 	case err == nil:
 		return who, nil
@@ -86,13 +85,16 @@ func (h *Hub) authenticate(s *state, r *http.Request, c auth.Credentials) (*auth
 	case errors.Is(err, auth.ErrOrigin):
 		return nil, refuse(http.StatusForbidden, "origin_not_allowed", "%v than %s: ask POST /v1/tickets for one from the page that uses it", err, quote(c.Origin))
 	case errors.Is(err, auth.ErrMissing):
-		return nil, refuse(http.StatusUnauthorized, "credential_missing", "%v", err).challenged(realm, "")
+		return nil, refuse(http.StatusUnauthorized, "credential_missing", "%v", err).challenged(realm(s), "")
 	case errors.Is(err, auth.ErrTicket):
-		return nil, refuse(http.StatusUnauthorized, "ticket_refused", "%v", err).challenged(realm, invalidToken)
+		return nil, refuse(http.StatusUnauthorized, "ticket_refused", "%v", err).challenged(realm(s), invalidToken)
 	default:
-		return nil, refuse(http.StatusUnauthorized, "token_refused", "%v", err).challenged(realm, invalidToken)
+		return nil, refuse(http.StatusUnauthorized, "token_refused", "%v", err).challenged(realm(s), invalidToken)
 	}
 }
+
+// realm is what a reader's credential is for (RFC 9110, section 11.5).
+func realm(s *state) string { return s.config.Stream.Namespace + "/" + s.config.Stream.Name }
 
 // notReady is the answer while credentials cannot be verified.
 func (h *Hub) notReady(err error) *problem {
