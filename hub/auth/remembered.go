@@ -5,14 +5,20 @@ import (
 	"sync"
 )
 
-// maxVerified bounds the memory of verified tokens; a token and its entry take some 200 bytes, and a reader's its claims too.
-const maxVerified = 4096
+const (
+	// maxVerified bounds the memory of verified tokens; a token and its entry take some 200 bytes.
+	maxVerified = 4096
+	// maxVerifiedBytes bounds the length of all verified tokens, since a reader's entry holds its claims too: ample for as many
+	// tokens as maxVerified says, of a usual length.
+	maxVerifiedBytes = 4 << 20
+)
 
 // remembered is what was found out about tokens, so that a token's signature is not verified at each of its requests. It holds
 // no token, only digests.
 type remembered[V any] struct {
-	mu sync.Mutex
-	by map[[sha256.Size]byte]V
+	mu    sync.Mutex
+	by    map[[sha256.Size]byte]V
+	bytes int // length of all tokens
 }
 
 func (r *remembered[V]) get(token string) (V, bool) {
@@ -27,8 +33,11 @@ func (r *remembered[V]) put(token string, v V) {
 	digest := sha256.Sum256([]byte(token))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.by == nil || len(r.by) >= maxVerified {
-		r.by = map[[sha256.Size]byte]V{} // signatures are checked again, once each
+	if r.by == nil || len(r.by) >= maxVerified || r.bytes+len(token) > maxVerifiedBytes {
+		r.by, r.bytes = map[[sha256.Size]byte]V{}, 0 // signatures are checked again, once each
+	}
+	if _, again := r.by[digest]; !again {
+		r.bytes += len(token)
 	}
 	r.by[digest] = v
 }

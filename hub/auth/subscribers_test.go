@@ -179,6 +179,13 @@ func TestRememberedTokens(t *testing.T) {
 	if len(s.verified.by) > maxVerified {
 		t.Errorf("%d tokens are remembered", len(s.verified.by))
 	}
+	// A reader's claims are remembered with its token: whoever gets many long tokens must not fill the hub's memory.
+	for i := range maxVerified / 2 {
+		s.verified.put(fmt.Sprintf("%0*d", maxTokenBytes, i), verifiedReader{})
+	}
+	if got := len(s.verified.by); got*maxTokenBytes > maxVerifiedBytes {
+		t.Errorf("%d long tokens are remembered", got)
+	}
 }
 
 func TestWhichCredentialCounts(t *testing.T) {
