@@ -1,6 +1,10 @@
 package eventlog
 
-import "github.com/runnel-dev/runnel/hub/event"
+import (
+	"time"
+
+	"github.com/runnel-dev/runnel/hub/event"
+)
 
 // Complete implements Log.
 func (m *Memory) Complete(name string) (event.ID, error) {
@@ -18,15 +22,26 @@ func (m *Memory) Complete(name string) (event.ID, error) {
 
 // complete says whether nothing follows a position and nothing ever will. The log is locked. A pattern never ends: a new topic may
 // always come.
-func (s *Subscription) complete(after uint64) bool {
+func (s *Subscription) complete(after uint64, now time.Time) bool {
 	if len(s.patterns) > 0 {
 		return false
 	}
 	for _, name := range s.names {
 		t := s.log.topics[name]
-		if t == nil || !t.complete || t.ring.after(s.from(t, after)) < t.ring.count {
+		if t == nil || !t.complete || s.follows(t, after, now) {
 			return false
 		}
 	}
 	return true
+}
+
+// follows says whether a topic holds anything for a reader after a position. What is stale it would never get: it would be let in,
+// told of the end without having moved, and come back to the same for ever.
+func (s *Subscription) follows(t *topic, after uint64, now time.Time) bool {
+	for i := t.ring.after(s.from(t, after)); i < t.ring.count; i++ {
+		if !t.ring.at(i).stale(now) {
+			return true
+		}
+	}
+	return false
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/runnel-dev/runnel/hub/event"
 )
@@ -70,6 +71,23 @@ func TestTheLastEventEndsItsTopicOnce(t *testing.T) {
 	}
 	if _, o := subscribe(t, m, at(m, 1), "run"); !o.Complete {
 		t.Errorf("%+v", o)
+	}
+}
+
+func TestWhatIsStaleDoesNotFollow(t *testing.T) {
+	now := time.Unix(1000, 0)
+	m := NewMemory(rules(10, "run"), 1<<20)
+	m.clock = func() time.Time { return now }
+	publish(t, m, "run")
+	if _, err := m.Append(&event.Event{Topic: "run", TTL: time.Second, Last: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, o := subscribe(t, m, at(m, 1), "run"); o.Complete {
+		t.Errorf("the last event is still worth it: %+v", o)
+	}
+	now = now.Add(time.Second)
+	if _, o := subscribe(t, m, at(m, 1), "run"); !o.Complete {
+		t.Errorf("nothing follows that a reader would get: %+v", o)
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 const maxLostTopics = 64
 
 // open decides how a subscription begins. The log is locked.
-func (s *Subscription) open(start Start) Opening {
+func (s *Subscription) open(start Start, now time.Time) Opening {
 	o := s.begin(start)
-	o.Complete = o.Reason == "" && s.complete(o.Cursor.Seq)
+	o.Complete = o.Reason == "" && s.complete(o.Cursor.Seq, now)
 	return o
 }
 

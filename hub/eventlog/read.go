@@ -39,7 +39,7 @@ func (s *Subscription) Read(after uint64, maxBytes int, into []*Entry) Batch {
 	} else {
 		s.read(after, maxBytes, &b)
 	}
-	b.Complete = !b.More && s.complete(b.Cursor)
+	b.Complete = !b.More && s.complete(b.Cursor, now)
 	return b
 }
 

@@ -40,8 +40,9 @@ func (m *Memory) Subscribe(selectors []event.Selector, start Start) (*Subscripti
 			s.names = append(s.names, sel.String())
 		}
 	}
-	m.expire(m.clock())
-	return s, s.open(start), nil
+	now := m.clock()
+	m.expire(now)
+	return s, s.open(start, now), nil
 }
 
 // Declared says whether every selector can choose something; the error is ErrUndeclared.
