@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -71,8 +72,24 @@ func TestCloudEventsAreKnownBySourceAndID(t *testing.T) {
 	if resp, _ := do(t, "POST", u, "y", ce("ce-source", "/stock")...); resp.StatusCode != 202 {
 		t.Errorf("another source: %d", resp.StatusCode)
 	}
-	if seq := s.Status().Seq; seq != 2 {
+	for _, one := range [][]string{{"ce-source", "/a b", "ce-id", "c"}, {"ce-source", "/a", "ce-id", "b c"}} {
+		if resp, body := do(t, "POST", u, "z", ce(one...)...); resp.StatusCode != 202 {
+			t.Errorf("%v: %d %s", one, resp.StatusCode, body)
+		}
+	}
+	if seq := s.Status().Seq; seq != 4 {
 		t.Errorf("%d events are stored", seq)
+	}
+}
+
+func TestACloudEventThatExpiresMayBeSentAgain(t *testing.T) {
+	s := start(t, nil)
+	u := "http://" + s.Addrs().Publish + "/v1/cloudevents/orders"
+	expires := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	first, _ := do(t, "POST", u, "x", ce("ce-expirytime", expires)...)
+	again, body := do(t, "POST", u, "x", ce("ce-expirytime", expires)...)
+	if a, b := first.Header.Get("Runnel-Event-Id"), again.Header.Get("Runnel-Event-Id"); again.StatusCode != 202 || a != b {
+		t.Errorf("%s became %s: %d %s", a, b, again.StatusCode, body)
 	}
 }
 

@@ -68,6 +68,11 @@ func before(n int) string {
 	return "; the events before it are stored, and stay so when the batch is sent again"
 }
 
+// sourceAndID names an event. A source has no space by its specification, and here neither by force, so no two name the same.
+func sourceAndID(sent *cloudevent.Event) string {
+	return strings.ReplaceAll(sent.Source, " ", "%20") + " " + sent.ID
+}
+
 // fromCloudEvent makes an event of a CloudEvent: its source and id name it, its partitionkey is the key, and it is of no worth after its
 // expirytime.
 func fromCloudEvent(sent *cloudevent.Event, topic string, limit int64, now time.Time) (*event.Event, *problem) {
@@ -79,7 +84,7 @@ func fromCloudEvent(sent *cloudevent.Event, topic string, limit int64, now time.
 		return nil, refuse(http.StatusUnprocessableEntity, "topic_not_derivable", "neither path, nor attribute topic, subject or type gives a topic: %v, or POST to /v1/cloudevents/{topic}", err)
 	}
 	e := &event.Event{
-		Topic: topic, Type: sent.Type, ID: sent.Source + " " + sent.ID, Key: sent.Attribute("partitionkey"),
+		Topic: topic, Type: sent.Type, ID: sourceAndID(sent), Key: sent.Attribute("partitionkey"),
 		Data: sent.Data, Base64: sent.Binary, Attributes: sent.Attributes,
 	}
 	if sent.Binary {

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"strconv"
 	"time"
 
 	"github.com/runnel-dev/runnel/hub/event"
@@ -37,7 +38,8 @@ type duplicates struct {
 }
 
 // identity returns the digests of an event's id and of what makes it the same event. CloudEvents attributes are not part of that:
-// by their specification source and id are enough, and who passes an event on may add some.
+// by their specification source and id are enough, and who passes an event on may add some. Nor is the time to live, which is less
+// each time when the event says when it ends.
 func identity(e *event.Event) (id, payload digest) {
 	if e.ID == "" {
 		return id, payload
@@ -45,7 +47,7 @@ func identity(e *event.Event) (id, payload digest) {
 	sum := sha256.Sum256([]byte(e.ID))
 	copy(id[:], sum[:])
 	h := sha256.New()
-	for _, part := range [][]byte{[]byte(e.Topic), []byte(e.Type), binary.BigEndian.AppendUint64(nil, uint64(e.TTL)), e.Data, []byte(e.Key)} {
+	for _, part := range [][]byte{[]byte(e.Topic), []byte(e.Type), strconv.AppendBool(nil, e.Last), e.Data, []byte(e.Key)} {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		h.Write(part)
 	}

@@ -88,11 +88,14 @@ func TestIDs(t *testing.T) {
 	if err != nil || !again.Duplicate || again.ID != first.ID || m.Head().Seq != 2 {
 		t.Errorf("%+v, %v, head %v", again, err, m.Head())
 	}
-	for _, other := range []event.Event{{Topic: "b", Data: []byte("x")}, {Topic: "a", Type: "t", Data: []byte("x")}, {Topic: "a", Data: []byte("y")}} {
+	for _, other := range []event.Event{{Topic: "b", Data: []byte("x")}, {Topic: "a", Type: "t", Data: []byte("x")}, {Topic: "a", Data: []byte("y")}, {Topic: "a", Data: []byte("x"), Last: true}} {
 		other.ID = "k"
 		if _, err := m.Append(&other); !errors.Is(err, ErrIDReused) {
 			t.Errorf("%+v: %v", other, err)
 		}
+	}
+	if again, err := m.Append(&event.Event{Topic: "a", ID: "k", Data: []byte("x"), TTL: time.Second}); err != nil || !again.Duplicate {
+		t.Errorf("with less time to live: %+v, %v", again, err)
 	}
 	now = now.Add(duplicateWindow)
 	if r, err := m.Append(&event.Event{Topic: "a", ID: "k", Data: []byte("x")}); err != nil || r.Duplicate {
