@@ -46,11 +46,13 @@ func (m *Memory) govern() {
 	}
 }
 
-// retire keeps what the topics of old rules lost: with the same rule if there still is one, else for whoever asks for them.
+// retire keeps what the topics of old rules lost: with the same rule if there still is one, else for whoever asks for them. A rule
+// that is new may take topics over from any old one that it overlaps with.
 func (m *Memory) retire(old []*rule) {
-	for _, o := range slices.Concat(old, m.retired) {
-		for _, r := range m.rules {
-			if r.Selector.String() == o.Selector.String() {
+	for _, r := range m.rules {
+		isNew := !slices.ContainsFunc(old, func(o *rule) bool { return r.Selector.String() == o.Selector.String() })
+		for _, o := range slices.Concat(old, m.retired) {
+			if r.Selector.String() == o.Selector.String() || isNew && r.Selector.Overlaps(o.Selector) {
 				r.floor.include(o.floor)
 			}
 		}

@@ -141,6 +141,23 @@ func TestForgottenTopicsStillTellGaps(t *testing.T) {
 	}
 }
 
+func TestANewRuleTellsTheGapsOfTopicsThatItTakesOver(t *testing.T) {
+	now := time.Unix(1000, 0)
+	all, some := Rule{sel(">"), 1, time.Second}, Rule{sel("p.*"), 1, time.Second}
+	m := NewMemory([]Rule{all}, 1<<20)
+	m.clock = func() time.Time { return now }
+	publish(t, m, "p.x")
+	now = now.Add(time.Minute)
+	m.Configure([]Rule{all}, 1) // no room, not even for a topic without events
+	m.Configure([]Rule{all, some}, 1<<20)
+	if _, o := subscribe(t, m, at(m, 0), "p.x"); o.Resume != ResumeGap {
+		t.Errorf("%+v", o)
+	}
+	if _, o := subscribe(t, m, at(m, 0), "q.x"); o.Resume != ResumeGap {
+		t.Errorf("of the old rule: %+v", o)
+	}
+}
+
 func TestRemovedTopicsAreALoss(t *testing.T) {
 	m := NewMemory(rules(10, "a", "b", "p.*"), 1<<20)
 	for range 3 {
