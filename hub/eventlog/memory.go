@@ -135,7 +135,7 @@ func (m *Memory) append(e *event.Event, draft *event.Draft, id, payload digest) 
 		return Receipt{}, nil, fmt.Errorf("topic %s %w", t.name, ErrComplete)
 	}
 	seq := m.head.Load() + 1
-	entry := &Entry{Seq: seq, Topic: t.name, Frame: draft.Stamp(seq), At: now, topic: t, key: e.Key}
+	entry := &Entry{Seq: seq, Topic: t.name, Frame: draft.Stamp(seq), At: now, topic: t, key: strings.Clone(e.Key)} // a key too may be a part of a long request
 	if need := entry.cost() + t.cost(); need > m.limit {
 		m.rest(t)
 		return Receipt{}, nil, fmt.Errorf("%w: it takes %d bytes of %d", ErrTooLarge, need, m.limit)
