@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/runnel-dev/runnel/hub/auth"
@@ -70,6 +71,7 @@ func (h *Hub) publishDocument(w http.ResponseWriter, who auth.Publisher, body []
 	for _, e := range events {
 		stored, bad := h.store(who, e)
 		if bad != nil {
+			bad.Detail += alreadyIn(answers)
 			return bad
 		}
 		answers = append(answers, stored)
@@ -85,9 +87,20 @@ func (h *Hub) publishDocument(w http.ResponseWriter, who auth.Publisher, body []
 	return nil
 }
 
+// alreadyIn says where an event is stored that was refused for another topic.
+func alreadyIn(topics []answer) (text string) {
+	for i, a := range topics {
+		text += map[bool]string{true: "; it is stored already in ", false: ", "}[i == 0] + a.Topic
+	}
+	return text
+}
+
 // publishLines stores a batch in the order of its lines, each for itself: a line that is refused stops none of the others.
 func (h *Hub) publishLines(w http.ResponseWriter, r *http.Request, who auth.Publisher, limit int64) *problem {
 	body, bad := readBody(w, r, maxBatchBytes, maxBatchBytes)
+	if bad != nil && bad.Status == http.StatusRequestEntityTooLarge {
+		return refuse(http.StatusRequestEntityTooLarge, "batch_too_large", "the lines take more than %d bytes: send fewer at once; nothing is stored", maxBatchBytes)
+	}
 	if bad != nil {
 		return bad
 	}
@@ -155,6 +168,11 @@ func readDocument(body []byte, limit int64) (events []*event.Event, several bool
 	}
 	if several && d.Topic != "" || len(topics) > maxTopicsAtOnce {
 		return nil, several, refuse(http.StatusBadRequest, "topics", "write either topic or topics, of these at most %d", maxTopicsAtOnce)
+	}
+	for i, topic := range topics {
+		if slices.Contains(topics[:i], topic) {
+			return nil, several, refuse(http.StatusBadRequest, "topics", "topic %s is there twice: write each once", quote(topic))
+		}
 	}
 	data, bad := d.data(limit)
 	if bad != nil {

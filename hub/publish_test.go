@@ -93,7 +93,7 @@ func TestPublishRefusals(t *testing.T) {
 		"one undeclared":  {"POST", "/v1/publish", `{"topics":["orders","nowhere"],"data":1}`, []string{"Content-Type", jsonType}, 404, "topic_not_declared"},
 		"one malformed":   {"POST", "/v1/publish", `{"topics":["orders","a..b"],"data":1}`, []string{"Content-Type", jsonType}, 400, "topic_malformed"},
 		"many lines":      {"POST", "/v1/publish", strings.Repeat("{}\n", 1001), []string{"Content-Type", linesType}, 413, "batch_too_large"},
-		"long batch":      {"POST", "/v1/publish", strings.Repeat(" ", 1<<20+1), []string{"Content-Type", linesType}, 413, "event_too_large"},
+		"long batch":      {"POST", "/v1/publish", strings.Repeat(" ", 1<<20+1), []string{"Content-Type", linesType}, 413, "batch_too_large"},
 		"encoding":        {"POST", "/v1/topics/orders?encoding=hex", "x", nil, 400, "encoding_unknown"},
 		"base64":          {"POST", "/v1/topics/orders?encoding=base64", "%", nil, 400, "base64_malformed"},
 		"too large":       {"POST", "/v1/topics/orders", large, nil, 413, "event_too_large"},
@@ -109,6 +109,7 @@ func TestPublishRefusals(t *testing.T) {
 		"data twice":      {"POST", "/v1/publish", `{"topic":"orders","data":1,"dataBase64":"eA=="}`, []string{"Content-Type", jsonType}, 400, "data_missing"},
 		"line in type":    {"POST", "/v1/topics/orders?type=a%0Aid:+1", "x", nil, 422, "type_refused"},
 		"reserved type":   {"POST", "/v1/topics/orders?type=runnel-open", "x", nil, 422, "type_refused"},
+		"same topic":      {"POST", "/v1/publish", `{"topics":["orders","last","orders"],"data":1}`, []string{"Content-Type", jsonType}, 400, "topics"},
 		"no topic in doc": {"POST", "/v1/publish", `{"data":1}`, []string{"Content-Type", jsonType}, 400, "topic_malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +122,7 @@ func TestPublishRefusals(t *testing.T) {
 	if seq := s.Status().Seq; seq != 0 {
 		t.Errorf("%d refused events were stored", seq)
 	}
-	if got := metrics(t, s); !strings.Contains(got, `runnel_hub_publish_refused_total{code="event_too_large",status="413"} 4`) {
+	if got := metrics(t, s); !strings.Contains(got, `runnel_hub_publish_refused_total{code="event_too_large",status="413"} 3`) {
 		t.Error(got)
 	}
 }
@@ -134,6 +135,16 @@ func TestSeveralTopicsAtOnce(t *testing.T) {
 	first, second := c.expect("", "both"), c.expect("", "both")
 	want := fmt.Sprintf(`{"results":[{"id":"%s","topic":"orders","duplicate":false},{"id":"%s","topic":"last","duplicate":false}]}`+"\n", first.id, second.id)
 	if resp.StatusCode != 200 || body != want {
+		t.Errorf("%d %s, want %s", resp.StatusCode, body, want)
+	}
+}
+
+func TestARefusalSaysInWhichTopicsTheEventIs(t *testing.T) {
+	s := start(t, nil)
+	u := "http://" + s.Addrs().Publish + "/v1/"
+	do(t, "POST", u+"topics/last/complete", "")
+	resp, body := do(t, "POST", u+"publish", `{"topics":["orders","prices.a","last"],"data":1}`, "Content-Type", jsonType)
+	if want := "; it is stored already in orders, prices.a"; resp.StatusCode != 409 || !strings.Contains(body, want) || s.Status().Seq != 2 {
 		t.Errorf("%d %s, want %s", resp.StatusCode, body, want)
 	}
 }
