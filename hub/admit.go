@@ -28,7 +28,7 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, q query, bad *pro
 	h.header(w, r, q)
 	sink := newSink(w, h.stall)
 	defer sink.finish()
-	_ = h.pool.Refuse(sink) // the client may be gone
+	_ = h.pool.Refuse(sink, q.asked.Quiet) // the client may be gone
 	return nil
 }
 

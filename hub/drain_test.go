@@ -25,6 +25,11 @@ func TestTooManyConnectionsAreRefusedSoftly(t *testing.T) {
 		t.Errorf("%d %+v", second.resp.StatusCode, e)
 	}
 	second.ends()
+	quiet := s.read("topic=orders&control=off")
+	if e, ok := quiet.next(); !ok || e.typ != "" || e.data != "" || e.retry == "" {
+		t.Errorf("quiet: %+v", e)
+	}
+	quiet.ends()
 	first.close()
 	for { // the place is free as soon as the hub sees the end
 		third := s.read("topic=orders", "Last-Event-ID", cursor)

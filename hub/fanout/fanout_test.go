@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -273,11 +274,18 @@ func TestDrainIsSpreadOverTheWindow(t *testing.T) {
 func TestRefusalLeavesTheCursorAlone(t *testing.T) {
 	h := newHub(t, 2, calm)
 	r := newRecorder()
-	if err := h.pool.Refuse(r); err != nil {
+	if err := h.pool.Refuse(r, false); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.String(); strings.Contains(got, "id:") || !strings.Contains(got, `"reason":"overloaded","reconnect":true`) {
 		t.Errorf("%q", got)
+	}
+	quiet := newRecorder()
+	if err := h.pool.Refuse(quiet, true); err != nil {
+		t.Fatal(err)
+	}
+	if got := quiet.String(); !regexp.MustCompile(`^retry: \d+\n\n$`).MatchString(got) {
+		t.Errorf("quiet: %q", got)
 	}
 }
 

@@ -72,9 +72,13 @@ func (p *Pool) Serve(ctx context.Context, sink Sink, asked Reader) Reason {
 	return reason
 }
 
-// Refuse tells a reader to come back later. It sends no opening: that would move the reader's cursor over what it missed.
-func (p *Pool) Refuse(sink Sink) error {
+// Refuse tells a reader of Server-Sent Events to come back later, one that is quiet by the delay alone. It sends no opening: that
+// would move the reader's cursor over what it missed.
+func (p *Pool) Refuse(sink Sink, quiet bool) error {
 	p.observer.Ended(ReasonOverloaded)
+	if quiet {
+		return sink.Write(event.AppendCursor(nil, event.ID{}, p.Retry()))
+	}
 	return sink.Write(p.closing(ReasonOverloaded).Append(nil))
 }
 
