@@ -2,8 +2,11 @@ package hub_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -94,6 +97,25 @@ func TestStuckReaderIsCut(t *testing.T) {
 	for !strings.Contains(metrics(t, s), `runnel_hub_connections_ended_total{reason="slow_consumer"} 1`) {
 		s.publish("orders", big)
 		fast.expect("", "xxx")
+	}
+}
+
+func TestAPublisherThatReadsNoAnswersIsCut(t *testing.T) {
+	s := startWith(t, hub.Options{StallTimeout: 300 * time.Millisecond}, nil)
+	c, err := net.Dial("tcp", s.Addrs().Publish)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if err := errors.Join(c.(*net.TCPConn).SetReadBuffer(4<<10), c.SetWriteDeadline(time.Now().Add(patience))); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Repeat("{}\n", 1000)
+	for err == nil {
+		_, err = fmt.Fprintf(c, "POST /v1/publish HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", linesType, len(lines), lines)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the hub waits for it")
 	}
 }
 

@@ -30,7 +30,9 @@ type publishing func(w http.ResponseWriter, r *http.Request, who auth.Publisher)
 
 func (h *Hub) servePublish(w http.ResponseWriter, r *http.Request) *problem {
 	// The server waits for a body before it answers, also when it is refused. HTTP/2 has no deadline here, and no wait.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.body))
+	connection := http.NewResponseController(w)
+	_ = connection.SetReadDeadline(time.Now().Add(h.body))
+	_ = connection.SetWriteDeadline(time.Now().Add(h.body + h.stall)) // for who does not read its answers
 	get, post := h.publishRoute(r.URL.Path)
 	serve, allow := post, "POST"
 	switch {

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/runnel-dev/runnel/hub/auth"
@@ -111,6 +112,7 @@ func (h *Hub) publishLines(w http.ResponseWriter, r *http.Request, who auth.Publ
 	if bad := h.pace(who, len(lines)); bad != nil {
 		return bad
 	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.stall))
 	w.Header().Set("Content-Type", typeLines)
 	w.WriteHeader(http.StatusOK)
 	results := json.NewEncoder(w)

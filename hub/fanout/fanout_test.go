@@ -3,8 +3,8 @@ package fanout
 import (
 	"context"
 	"fmt"
-	"slices"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
