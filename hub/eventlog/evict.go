@@ -81,7 +81,7 @@ func (m *Memory) pop(t *topic) *Entry {
 // loses notes the loss of a topic's entry.
 func (m *Memory) loses(t *topic, e *Entry) {
 	m.drops++
-	l := loss{seq: e.Seq, at: m.drops}
+	l := loss{seq: e.Seq, at: m.drops, stored: e.At.UnixMicro()}
 	lost := losses{all: l}
 	if !e.superseded {
 		lost.newest = l

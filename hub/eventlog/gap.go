@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -48,7 +49,7 @@ func (s *Subscription) beginWithoutCursor(start Start) Opening {
 		return Opening{Resume: ResumeLive, Cursor: s.beforeNext(0)}
 	case !start.Since.IsZero():
 		after := s.log.before(start.Since)
-		if lost := s.losses(after); len(lost) > 0 {
+		if lost := s.lossesSince(after, start.Since.UnixMicro()); len(lost) > 0 {
 			return Opening{Resume: ResumeGap, Cursor: s.beforeNext(after), Reason: ReasonEvicted, Lost: lost}
 		}
 		return Opening{Resume: ResumeLive, Cursor: s.beforeNext(after)}
@@ -66,7 +67,7 @@ func (s *Subscription) replayLast(n int) {
 	})
 }
 
-// before is the newest retained event that is older than a time, 0 if there is none: what was dropped may have been newer.
+// before is the newest retained event that is older than a time, 0 if there is none.
 func (m *Memory) before(when time.Time) uint64 {
 	e := m.all.newest
 	for e != nil && !e.At.Before(when) {
@@ -108,10 +109,12 @@ type loss struct {
 	seq uint64
 	// at counts the drops up to the latest of them. What came before the reader was last told is not told again.
 	at uint64
+	// stored is when the event was, in microseconds of Unix time. What is older is no loss to who asked for what is newer.
+	stored int64
 }
 
 func (l *loss) include(o loss) {
-	l.seq, l.at = max(l.seq, o.seq), max(l.at, o.at)
+	l.seq, l.at, l.stored = max(l.seq, o.seq), max(l.at, o.at), max(l.stored, o.stored)
 }
 
 // losses are what is lost to readers of all events, and to those who want only the newest of each key.
@@ -124,13 +127,16 @@ func (l *losses) include(o losses) {
 
 // losses names what lost events after a position that the reader was not told of: topics, or the selector where its topics are
 // forgotten or too many to name. From then on the reader counts as told.
-func (s *Subscription) losses(after uint64) []string {
+func (s *Subscription) losses(after uint64) []string { return s.lossesSince(after, math.MinInt64) }
+
+// lossesSince leaves out what was stored before a time.
+func (s *Subscription) lossesSince(after uint64, stored int64) []string {
 	untold := func(l losses) bool {
 		mine := l.all
 		if s.conflate {
 			mine = l.newest
 		}
-		return mine.seq > after && mine.at > s.told
+		return mine.seq > after && mine.at > s.told && mine.stored >= stored
 	}
 	var out []string
 	if untold(s.log.lost) { // of any topic: most reads end here

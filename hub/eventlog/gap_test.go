@@ -93,11 +93,19 @@ func TestSince(t *testing.T) {
 		t.Errorf("%+v: %v", o, seqs(b))
 	}
 	publish(t, m, "a") // 1 is lost
-	if _, o := subscribe(t, m, Start{Since: time.Unix(1001, 0)}, "a"); o.Resume != ResumeGap || o.Cursor.Seq != 1 {
-		t.Errorf("what was dropped may have been wanted: %+v", o)
+	if _, o := subscribe(t, m, Start{Since: time.Unix(1000, 0)}, "a"); o.Resume != ResumeGap || o.Cursor.Seq != 1 {
+		t.Errorf("what was dropped was wanted: %+v", o)
+	}
+	if _, o := subscribe(t, m, Start{Since: time.Unix(1000, 1000)}, "a"); o.Resume != ResumeLive || o.Cursor.Seq != 1 {
+		t.Errorf("what was dropped was not: %+v", o)
 	}
 	if _, o := subscribe(t, m, Start{Since: time.Unix(1002, 0)}, "a"); o.Resume != ResumeLive || o.Cursor.Seq != 2 {
 		t.Errorf("%+v", o)
+	}
+	now = now.Add(2 * time.Hour)
+	m.Expire()
+	if _, o := subscribe(t, m, Start{Since: now.Add(-time.Minute)}, "a"); o.Resume != ResumeLive {
+		t.Errorf("a quiet topic lost nothing: %+v", o)
 	}
 }
 
