@@ -33,6 +33,7 @@ func ValidateTopic(s string) error {
 type Selector struct {
 	text   string
 	tokens []string
+	prefix string // of every topic that it chooses: what comes before its first wildcard
 }
 
 // ParseSelector reads a topic or a pattern. The error says what a right one looks like.
@@ -50,7 +51,11 @@ func ParseSelector(s string) (Selector, error) {
 			return Selector{}, fmt.Errorf("topic %s is malformed: write tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu; '*' stands for one whole token, a last '>' for one or more", quoted(s))
 		}
 	}
-	return Selector{text: s, tokens: tokens}, nil
+	prefix := s
+	if i := strings.IndexAny(s, OneToken+ManyTokens); i >= 0 {
+		prefix = s[:i]
+	}
+	return Selector{text: s, tokens: tokens, prefix: prefix}, nil
 }
 
 // quoted is what a message shows of a text that may be anything.
@@ -83,6 +88,9 @@ func (s Selector) Exact() bool {
 
 // Match says whether the selector chooses a topic.
 func (s Selector) Match(topic string) bool {
+	if !strings.HasPrefix(topic, s.prefix) { // most end here, at little cost
+		return false
+	}
 	for i, want := range s.tokens {
 		if want == ManyTokens {
 			return topic != ""

@@ -71,6 +71,7 @@ func (m *Memory) drop(t *topic, now time.Time) {
 // pop takes a topic's oldest entry out of all but its rule's list.
 func (m *Memory) pop(t *topic) *Entry {
 	e := t.ring.pop()
+	m.marks.remove(e)
 	m.all.remove(e)
 	m.bytes -= e.cost()
 	t.bytes -= e.cost()
@@ -88,6 +89,25 @@ func (m *Memory) loses(t *topic, e *Entry) {
 	}
 	t.lost.include(lost)
 	m.lost.include(lost)
+	m.unlink(t)
+	if t.older = m.losers; t.older != nil {
+		t.older.newer = t
+	}
+	m.losers = t
+}
+
+// unlink takes a topic out of those that lost something, if it is there.
+func (m *Memory) unlink(t *topic) {
+	if m.losers == t {
+		m.losers = t.older
+	}
+	if t.newer != nil {
+		t.newer.older = t.older
+	}
+	if t.older != nil {
+		t.older.newer = t.newer
+	}
+	t.older, t.newer = nil, nil
 }
 
 // rest notes that a topic may have become idle, and forgets the topic that has been so for longest when there are too many.
@@ -119,6 +139,7 @@ func (m *Memory) forgetIdle() bool {
 // forget removes an empty topic. What it lost is remembered by its rule.
 func (m *Memory) forget(t *topic) {
 	t.rule.floor.include(t.lost)
+	m.unlink(t)
 	m.bytes -= t.cost()
 	delete(m.topics, t.name)
 }

@@ -85,6 +85,18 @@ func (s *Subscription) from(t *topic, after uint64) uint64 { return max(after, s
 // beforeNext is the cursor just before the first entry that follows a position.
 func (s *Subscription) beforeNext(after uint64) event.ID {
 	next := s.log.Head()
+	if len(s.patterns) > 0 {
+		e := s.log.marks.after(after)
+		for looked := 0; e != nil && looked < nearby; looked++ {
+			if s.chooses(e.topic) && e.Seq > s.starts[e.topic] {
+				return event.ID{Epoch: next.Epoch, Seq: e.Seq - 1}
+			}
+			e = e.global.newer
+		}
+		if e == nil {
+			return next
+		}
+	}
 	s.each(func(t *topic) {
 		if i := t.ring.after(s.from(t, after)); i < t.ring.count {
 			next.Seq = min(next.Seq, t.ring.at(i).Seq-1)
@@ -146,7 +158,7 @@ func (s *Subscription) lossesSince(after uint64, stored int64) []string {
 			}
 		}
 		for _, p := range s.patterns {
-			out = append(out, s.log.lossesOf(p, untold)...)
+			out = append(out, s.log.lossesOf(p, s.told, untold)...)
 		}
 	}
 	s.told = s.log.drops
@@ -163,14 +175,14 @@ func (m *Memory) lossOf(name string) losses {
 }
 
 // lossesOf names the topics that a pattern chooses and that lost something; the pattern stands for forgotten ones, and for too
-// many.
-func (m *Memory) lossesOf(p event.Selector, untold func(losses) bool) (out []string) {
+// many. Only topics that lost something since the reader was told are looked at: there may be very many others.
+func (m *Memory) lossesOf(p event.Selector, told uint64, untold func(losses) bool) (out []string) {
 	for _, r := range slices.Concat(m.rules, m.retired) {
 		if untold(r.floor) && r.Selector.Overlaps(p) {
 			return []string{p.String()}
 		}
 	}
-	for _, t := range m.topics {
+	for t := m.losers; t != nil && t.lost.all.at > told; t = t.older {
 		if untold(t.lost) && p.Match(t.name) {
 			out = append(out, t.name)
 		}

@@ -33,10 +33,12 @@ type Memory struct {
 	topics   map[string]*topic
 	idle     []*topic // empty ones, idle for longest first; may hold some that are no longer
 	all      list
+	marks    marks // into all
 	bytes    int64
 	limit    int64
 	expiry   time.Time // of the entry that expires next, or earlier
 	retired  []*rule   // that are no longer declared, for what their topics lost
+	losers   *topic    // the topic that lost something last, which links to those before it
 	lost     losses    // of all topics
 	watchers []chan<- struct{}
 	sent     duplicates
@@ -57,6 +59,8 @@ type topic struct {
 	rule *rule
 	ring ring
 	lost losses
+	// older and newer are its neighbours among topics that lost something, by when they last did.
+	older, newer *topic
 	// bytes that its entries take.
 	bytes int64
 	// newest entry of each key; nil while no event has one.
@@ -162,6 +166,7 @@ func (m *Memory) store(t *topic, e *Entry) {
 	t.ring.push(e)
 	t.rule.aging.push(e)
 	m.all.push(e)
+	m.marks.push(e)
 	m.bytes += e.cost()
 	t.bytes += e.cost()
 	if due := e.At.Add(t.rule.Age); m.expiry.IsZero() || due.Before(m.expiry) {

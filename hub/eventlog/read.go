@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// nearby is how many of the newest entries a read looks through before it asks each topic instead: a reader of many topics is
-// nearly always only a few events behind.
+// nearby is how many entries of all topics one read looks through. A reader of many topics is nearly always fewer behind. One of
+// patterns that is farther behind takes as many reads as it needs, and the log is free between them: the topics that it chooses may be
+// very many, and asking each of them what comes next costs more the more there are.
 const nearby = 1024
 
 // Batch is what a read found.
@@ -25,8 +26,8 @@ type Batch struct {
 	now time.Time
 }
 
-// Read returns the next entries after a cursor, at least one if there is any, and no more after maxBytes of text. They are put
-// into the given slice.
+// Read returns the next entries after a cursor, and no more after maxBytes of text. There may be none when it has looked through many
+// of other topics and More follow. They are put into the given slice.
 func (s *Subscription) Read(after uint64, maxBytes int, into []*Entry) Batch {
 	m := s.log
 	m.mu.Lock()
@@ -48,9 +49,12 @@ func (s *Subscription) read(after uint64, maxBytes int, b *Batch) {
 	if after >= s.replayed {
 		s.starts = nil
 	}
-	if b.Cursor-after <= nearby && (len(s.patterns) > 0 || len(s.names) > 1) {
-		s.readRecent(after, maxBytes, b)
-	} else {
+	switch near := b.Cursor-after <= nearby; {
+	case near && (len(s.patterns) > 0 || len(s.names) > 1):
+		s.walk(s.log.newerThan(after), maxBytes, b)
+	case len(s.patterns) > 0:
+		s.walk(s.log.marks.after(after), maxBytes, b)
+	default:
 		s.readTopics(after, maxBytes, b)
 	}
 }
@@ -69,20 +73,29 @@ func (s *Subscription) take(b *Batch, e *Entry, room *int) bool {
 	return true
 }
 
-// readRecent walks over the newest entries of all topics.
-func (s *Subscription) readRecent(after uint64, maxBytes int, b *Batch) {
-	var oldest *Entry
-	for e := s.log.all.newest; e != nil && e.Seq > after; e = e.global.older {
+// newerThan returns the oldest entry that is newer than a position near the end; nil is none.
+func (m *Memory) newerThan(after uint64) (oldest *Entry) {
+	for e := m.all.newest; e != nil && e.Seq > after; e = e.global.older {
 		oldest = e
 	}
-	for e := oldest; e != nil; e = e.global.newer {
+	return oldest
+}
+
+// walk looks through the entries of all topics from one on.
+func (s *Subscription) walk(from *Entry, maxBytes int, b *Batch) {
+	looked := 0
+	for e := from; e != nil; e = e.global.newer {
+		if looked++; looked > nearby {
+			b.Cursor, b.More = e.Seq-1, true
+			return
+		}
 		if s.chooses(e.topic) && e.Seq > s.starts[e.topic] && !s.take(b, e, &maxBytes) {
 			return
 		}
 	}
 }
 
-// readTopics merges the rings of the chosen topics, each from the cursor on.
+// readTopics merges the rings of the topics that are chosen by name, each from the cursor on.
 func (s *Subscription) readTopics(after uint64, maxBytes int, b *Batch) {
 	var merge sources
 	s.each(func(t *topic) {
