@@ -192,6 +192,7 @@ func TestAReloadTakesGrants(t *testing.T) {
 	if err := s.Reload(next); err != nil {
 		t.Fatal(err)
 	}
+	s.publish("orders", "not for those who lost it") // before any of them has noticed
 	loses.expect("runnel-close", `"reason":"gone","reconnect":false`)
 	loses.ends()
 	next = base()

@@ -33,6 +33,9 @@ func TestReadersThatLostTheirGrantEnd(t *testing.T) {
 	late := newRecorder()
 	h.readAs(late, Reader{Granted: granted.Load}, "a")
 	late.until(t, "close of one that came meanwhile", contains(`"reason":"gone","reconnect":false`))
+	if contains("runnel-open")(late.String()) {
+		t.Error("one that came meanwhile is sent what waits for it")
+	}
 	h.publish("a", "still here")
 	stays.until(t, "event", contains("still here"))
 }

@@ -103,6 +103,10 @@ var scratches = sync.Pool{New: func() any { return &scratch{} }}
 func (w *writer) run(ctx context.Context) Reason {
 	first := w.opening()
 	for {
+		// One that may no longer read is sent nothing more, not even what waited for it.
+		if reason := w.ended(time.Now()); reason == ReasonRemoved || reason == ReasonTokenExpired {
+			return w.end(reason)
+		}
 		more, err := w.step(first)
 		first = nil
 		if err != nil {
