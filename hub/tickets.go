@@ -13,8 +13,8 @@ import (
 
 const (
 	ticketsPath = "/v1/tickets"
-	// maxTicketRequest bounds a request's body: 64 selectors of 255 bytes, and some space around them.
-	maxTicketRequest = 16 << 10
+	// maxTicketRequest bounds a request's body: 64 selectors of 255 bytes take 16 KiB and a little, and some space is around them.
+	maxTicketRequest = 32 << 10
 )
 
 // ticketRequest is the body of a request for a ticket.

@@ -3,6 +3,7 @@ package hub_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -143,7 +144,7 @@ func TestTicketRequests(t *testing.T) {
 		"nothing":          {``, asBearer(alice), 400, "body_malformed"},
 		"unknown field":    {`{"topics":["orders"],"ttl":"1h"}`, asBearer(alice), 400, `unknown field \"ttl\"`},
 		"two documents":    {`{"topics":["orders"]}{}`, asBearer(alice), 400, "body_malformed"},
-		"large":            {`{"topics":["orders"],"origin":"` + strings.Repeat("x", 17<<10) + `"}`, asBearer(alice), 413, "body_too_large"},
+		"large":            {`{"topics":["orders"],"origin":"` + strings.Repeat("x", 33<<10) + `"}`, asBearer(alice), 413, "body_too_large"},
 		"crooked origin":   {`{"topics":["orders"],"origin":"shop.example"}`, asBearer(alice), 400, "origin_malformed"},
 		"origin with path": {`{"topics":["orders"],"origin":"https://shop.example/"}`, asBearer(alice), 400, "origin_malformed"},
 		"too long":         {`{"topics":[` + strings.Join(long, ",") + `]}`, asBearer(alice), 400, "ticket_too_long"},
@@ -153,6 +154,13 @@ func TestTicketRequests(t *testing.T) {
 		if resp.StatusCode != c.status || !strings.Contains(body, c.want) || strings.Contains(body, alice) {
 			t.Errorf("%s: %d %.300s", name, resp.StatusCode, body)
 		}
+	}
+	var longest []string
+	for i := range 64 {
+		longest = append(longest, fmt.Sprintf(`"users.alice.%0243d"`, i))
+	}
+	if resp, body := s.askTicket(`{"topics": [`+strings.Join(longest, ", ")+`], "origin": "`+page+`"}`, asBearer(alice)...); resp.StatusCode != 200 {
+		t.Errorf("64 topics of 255 bytes: %d %.300s", resp.StatusCode, body)
 	}
 	u := "http://" + s.Addrs().Subscribe + "/v1/tickets"
 	resp, _ := do(t, "OPTIONS", u, "", "Origin", page, "Access-Control-Request-Method", "POST")
