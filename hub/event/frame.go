@@ -20,6 +20,9 @@ type rare struct {
 	attributes []byte
 }
 
+// rareOverhead is what rare costs besides its bytes.
+const rareOverhead = 64
+
 // Chunk is the frame for an HTTP/1.1 connection that is written to directly.
 func (f Frame) Chunk() []byte { return f.chunk }
 
@@ -30,7 +33,7 @@ func (f Frame) Text() []byte { return f.chunk[f.start:f.end] }
 func (f Frame) Bytes() int {
 	n := len(f.chunk)
 	if f.rare != nil {
-		n += len(f.rare.data) + len(f.rare.attributes)
+		n += rareOverhead + len(f.rare.data) + len(f.rare.attributes)
 	}
 	return n
 }
@@ -80,10 +83,11 @@ func NewDraft(e *Event, epoch string, guess uint64) Draft {
 	d := Draft{event: e, epoch: epoch}
 	changed := bytes.IndexByte(e.Data, '\r') >= 0
 	if changed || e.Base64 || e.Attributes != nil {
-		d.frame.rare = &rare{base64: e.Base64, attributes: e.Attributes}
+		// Copies, since what was read may stand in a buffer that is much larger.
+		d.frame.rare = &rare{base64: e.Base64, attributes: bytes.Clone(e.Attributes)}
 	}
 	if changed {
-		d.frame.rare.data = e.Data
+		d.frame.rare.data = bytes.Clone(e.Data)
 	}
 	d.encode(decimalWidth(guess))
 	return d

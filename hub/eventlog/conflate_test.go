@@ -1,9 +1,7 @@
 package eventlog
 
 import (
-	"runtime"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/runnel-dev/runnel/hub/event"
@@ -69,23 +67,6 @@ func TestWhatANewerEventReplacedIsNoLossToAConflatingReader(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestAKeyHoldsNothingElseInMemory(t *testing.T) {
-	m := NewMemory(rules(100, "a"), 1<<20)
-	const request = 1 << 20
-	for range 100 {
-		if _, err := m.Append(&event.Event{Topic: "a", Key: strings.Repeat("k", request)[:1]}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	runtime.GC()
-	var s runtime.MemStats
-	runtime.ReadMemStats(&s)
-	if s.HeapAlloc > 50*request {
-		t.Errorf("%d bytes for %d", s.HeapAlloc, m.Usage().Bytes)
-	}
-	runtime.KeepAlive(m)
 }
 
 func TestKeysAreForgottenWithTheirEvents(t *testing.T) {

@@ -1,8 +1,10 @@
 package eventlog
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -143,5 +145,35 @@ func TestTopicsCountAgainstTheLimit(t *testing.T) {
 	}
 	if m.Usage().Events == 0 {
 		t.Error("it has pushed out the others")
+	}
+}
+
+func TestEventsHoldNothingElseInMemory(t *testing.T) {
+	const request = 1 << 20
+	for name, e := range map[string]func() event.Event{
+		"a key":        func() event.Event { return event.Event{Key: strings.Repeat("k", request)[:1]} },
+		"data with CR": func() event.Event { return event.Event{Data: append(make([]byte, 0, request), '\r')} },
+		"CloudEvents'": func() event.Event { return event.Event{Attributes: append(make([]byte, 0, request), `"a":1`...)} },
+		"data in base64": func() event.Event {
+			return event.Event{Data: append(make([]byte, 0, request), "YQ=="...), Base64: true}
+		},
+		"a topic's name":  func() event.Event { return event.Event{Topic: strings.Repeat("a", request)[:1]} },
+		"data as it came": func() event.Event { return event.Event{Data: append(make([]byte, 0, request), 'x')} },
+	} {
+		m := NewMemory(rules(100, "a"), 1<<20)
+		for range 100 {
+			one := e()
+			one.Topic = cmp.Or(one.Topic, "a")
+			if _, err := m.Append(&one); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.GC()
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
+		if s.HeapAlloc > 50*request {
+			t.Errorf("%s: %d bytes for %d", name, s.HeapAlloc, m.Usage().Bytes)
+		}
+		runtime.KeepAlive(m)
 	}
 }
