@@ -13,14 +13,15 @@ const (
 )
 
 // negotiate chooses what a reader gets by its Accept headers (RFC 9110, section 12.5.1): Server-Sent Events unless it prefers JSON
-// lines, or nothing when it takes neither. None let in everything. Only application/x-ndjson itself asks for lines: whoever takes
+// lines, or nothing when it takes neither. None, or an empty one, lets in everything. Only application/x-ndjson itself asks for lines: whoever takes
 // anything takes Server-Sent Events.
 func negotiate(accept []string) (mediaType string, ok bool) {
-	if len(accept) == 0 {
+	all := strings.Join(accept, ",")
+	if strings.Trim(all, ", \t") == "" {
 		return typeEventStream, true
 	}
 	var events, lines, rest float64
-	for _, part := range strings.Split(strings.Join(accept, ","), ",") {
+	for _, part := range strings.Split(all, ",") {
 		kind, parameters, err := mime.ParseMediaType(part)
 		if err != nil {
 			continue

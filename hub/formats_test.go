@@ -95,6 +95,7 @@ func TestAcceptIsNegotiated(t *testing.T) {
 		status int
 		kind   string
 	}{
+		"":                          {200, "text/event-stream; charset=utf-8"},
 		"*/*":                       {200, "text/event-stream; charset=utf-8"},
 		"text/*;q=0.5":              {200, "text/event-stream; charset=utf-8"},
 		"application/x-ndjson":      {429, "application/problem+json"},
