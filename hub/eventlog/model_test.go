@@ -1,0 +1,191 @@
+package eventlog
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub/event"
+)
+
+// model is a log, what was published to it, and readers that come and go, in an order that chance draws.
+type model struct {
+	*Memory
+	t       *testing.T
+	r       *rand.Rand
+	now     time.Time
+	sent    []sent
+	readers []*follower
+}
+
+// sent is an event as its publisher knows it.
+type sent struct {
+	seq        uint64
+	topic, key string
+	until      time.Time
+}
+
+// follower is a reader that comes back at its cursor, with what it got and was told.
+type follower struct {
+	sub           *Subscription
+	selectors     []event.Selector
+	conflate      bool
+	start, cursor uint64
+	got           map[uint64]bool
+	told          []notice
+}
+
+// notice is a gap notice for one topic or pattern, that came when the log had so many events.
+type notice struct {
+	name string
+	head uint64
+}
+
+// TestNothingIsLostInSilence holds that each event that a reader chose either reaches it, once and in order, or is named by a gap
+// notice, whatever retention, reloads and reconnects do meanwhile; but for those that are stale or, to readers who conflate, replaced.
+func TestNothingIsLostInSilence(t *testing.T) {
+	for seed := range uint64(500) {
+		r := rand.New(rand.NewPCG(seed, 9))
+		m := &model{t: t, r: r, now: time.Unix(1000, 0)}
+		m.Memory = NewMemory(m.someRules(), 1<<20)
+		m.clock = func() time.Time { return m.now }
+		for range 400 {
+			m.step()
+		}
+		m.checkBytes()
+		for _, f := range m.readers {
+			for m.read(f) {
+				continue
+			}
+			m.check(seed, f)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func (m *model) step() {
+	switch k := m.r.IntN(100); {
+	case k < 55:
+		m.publish()
+	case k < 60:
+		m.now = m.now.Add(time.Duration(m.r.IntN(3000)) * time.Millisecond)
+	case k < 62:
+		m.Expire()
+	case k < 64:
+		m.Configure(m.someRules(), int64(2000+m.r.IntN(1<<14)))
+		m.Configure(m.someRules(), 1<<20)
+	case k < 68:
+		m.open(&follower{selectors: sels(m.some([]string{">", "a.*", "a.1 b", "a.x.* a.2", "b", "a.> c.*", "*.1 a.x.2"})...), conflate: m.r.IntN(3) == 0, got: map[uint64]bool{}}, "")
+	case len(m.readers) > 0 && k < 72:
+		i := m.r.IntN(len(m.readers))
+		f := m.readers[i]
+		m.readers = slices.Delete(m.readers, i, i+1)
+		m.open(f, event.ID{Epoch: m.epoch, Seq: f.cursor}.String())
+	case len(m.readers) > 0:
+		m.read(m.readers[m.r.IntN(len(m.readers))])
+	}
+}
+
+// some draws one of several lists of names.
+func (m *model) some(of []string) []string { return strings.Fields(of[m.r.IntN(len(of))]) }
+
+func (m *model) someRules() (rules []Rule) {
+	for _, name := range m.some([]string{">", "a.> b", "a.* b >", "a.1 a.> b", "b", "a.x.* >"}) {
+		rules = append(rules, Rule{sel(name), 1 + m.r.IntN(8), time.Duration(1+m.r.IntN(20)) * time.Second})
+	}
+	return rules
+}
+
+func (m *model) publish() {
+	topics := []string{"a.1", "a.2", "a.x.1", "a.x.2", "b", "c.1", "c.2.3"}
+	e := event.Event{Topic: topics[m.r.IntN(len(topics))], Data: make([]byte, m.r.IntN(200)), TTL: time.Duration(max(0, m.r.IntN(8)-3)) * time.Second}
+	if m.r.IntN(2) == 0 {
+		e.Key = fmt.Sprint(m.r.IntN(3))
+	}
+	receipt, err := m.Append(&e)
+	if err != nil {
+		return // it is not declared now
+	}
+	one := sent{seq: receipt.ID.Seq, topic: e.Topic, key: e.Key}
+	if e.TTL > 0 {
+		one.until = m.now.Add(e.TTL)
+	}
+	m.sent = append(m.sent, one)
+}
+
+// open lets a reader in, if what it chooses is declared now.
+func (m *model) open(f *follower, cursor string) {
+	sub, o, err := m.Subscribe(f.selectors, Start{Cursor: cursor, Conflate: f.conflate})
+	if err != nil {
+		return
+	}
+	if cursor == "" {
+		f.start = o.Cursor.Seq
+	}
+	if o.Cursor.Seq < f.cursor {
+		m.t.Errorf("%v led a reader back from %d", o, f.cursor)
+	}
+	f.sub, f.cursor = sub, o.Cursor.Seq
+	m.tell(f, o.Lost)
+	m.readers = append(m.readers, f)
+}
+
+func (m *model) tell(f *follower, lost []string) {
+	for _, name := range lost {
+		f.told = append(f.told, notice{name, m.Head().Seq})
+	}
+}
+
+func (m *model) read(f *follower) (more bool) {
+	b := f.sub.Read(f.cursor, 1+m.r.IntN(400), nil)
+	m.tell(f, b.Lost)
+	last := f.cursor
+	for _, e := range b.Entries {
+		if e.Seq <= last || f.got[e.Seq] || !chosen(f.selectors, e.Topic) {
+			m.t.Errorf("%v got %d of %s after %d", f.selectors, e.Seq, e.Topic, last)
+		}
+		last, f.got[e.Seq] = e.Seq, true
+	}
+	if b.Cursor < last || b.More && b.Cursor == f.cursor {
+		m.t.Errorf("from %d to %d, with %d", f.cursor, b.Cursor, last)
+	}
+	f.cursor = b.Cursor
+	return b.More
+}
+
+func (m *model) check(seed uint64, f *follower) {
+	for i, e := range m.sent {
+		stale := !e.until.IsZero() && !m.now.Before(e.until)
+		replaced := f.conflate && slices.ContainsFunc(m.sent[i+1:], func(o sent) bool { return o.topic == e.topic && o.key == e.key })
+		if e.seq <= f.start || !chosen(f.selectors, e.topic) || f.got[e.seq] || stale || replaced {
+			continue
+		}
+		if !slices.ContainsFunc(f.told, func(n notice) bool { return n.head >= e.seq && sel(n.name).Match(e.topic) }) {
+			m.t.Errorf("seed %d: %v (conflating: %t) lost %d of %s, told %v", seed, f.selectors, f.conflate, e.seq, e.topic, f.told)
+			return
+		}
+	}
+}
+
+// checkBytes holds the count of bytes against what is there.
+func (m *model) checkBytes() {
+	var sum int64
+	for e := m.all.oldest; e != nil; e = e.global.newer {
+		sum += e.cost()
+	}
+	for _, t := range m.topics {
+		sum += t.cost()
+	}
+	if sum != m.bytes {
+		m.t.Errorf("%d bytes are counted as %d", sum, m.bytes)
+	}
+}
+
+func chosen(by []event.Selector, topic string) bool {
+	return slices.ContainsFunc(by, func(s event.Selector) bool { return s.Match(topic) })
+}
