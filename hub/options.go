@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/runnel-dev/runnel/hub/event"
@@ -56,7 +57,8 @@ func readStart(values url.Values, now time.Time) (start eventlog.Start, bad *pro
 		start.Since = now.Add(-back)
 		return start, nil
 	}
-	when, err := time.Parse(time.RFC3339, since)
+	// A plus sign that is not percent-encoded comes as a space, which a time has nowhere.
+	when, err := time.Parse(time.RFC3339, strings.ReplaceAll(since, " ", "+"))
 	if err != nil {
 		return start, malformed("since", since, "a time such as 2026-01-31T10:00:00Z, or a duration back such as 15m")
 	}
