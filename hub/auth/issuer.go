@@ -58,7 +58,7 @@ func (i *tokenIssuer) verify(ctx context.Context, u unverified, now time.Time) (
 	}
 	if i.url != "" && !keys.has(u.key) {
 		var err error
-		if keys, err = i.remote.find(ctx, i.url, u.key); err != nil {
+		if keys, err = i.remote.find(ctx, i.url, wantedKey{id: u.key}); err != nil {
 			return tokenClaims{}, nil, err
 		}
 	}
@@ -67,6 +67,24 @@ func (i *tokenIssuer) verify(ctx context.Context, u unverified, now time.Time) (
 		return tokenClaims{}, nil, fmt.Errorf("%w: its signature is by no key of its issuer", ErrRefused)
 	}
 	return c, keys, i.check(c, now)
+}
+
+// stillHolds says whether the issuer has the key with a print. The errors are ErrNotReady and ErrTicket.
+func (i *tokenIssuer) stillHolds(ctx context.Context, print string) error {
+	keys, _ := i.current()
+	if err := ready(keys); err != nil {
+		return err
+	}
+	if i.url != "" && !keys.holds(print) { // the hub that made the ticket may have fetched newer ones
+		var err error
+		if keys, err = i.remote.find(ctx, i.url, wantedKey{print: print}); err != nil {
+			return err
+		}
+	}
+	if !keys.holds(print) {
+		return fmt.Errorf("%w: the key of the token behind it has been taken back, ask POST /v1/tickets for a new one with a new token", ErrTicket)
+	}
+	return nil
 }
 
 // check holds the claims of a token, verified now or before, against the rules (RFC 7519, section 4.1).

@@ -2,10 +2,14 @@ package auth
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +25,10 @@ const (
 	minSecretBytes = 32
 	// minRSABits is the size of the smallest RSA key (RFC 7518, sections 3.3 and 3.5).
 	minRSABits = 2048
+	// printBytes of a digest are enough that no two keys that somebody chooses have the same.
+	printBytes = 16
+	// printPurpose has a secret's digest be of no use elsewhere.
+	printPurpose = "runnel key print"
 )
 
 // Algorithms by the kind of an issuer's keys. None is in both, so that no public key is ever taken for a secret.
@@ -36,6 +44,8 @@ type keySet struct {
 	keys []jose.JSONWebKey
 	// named says that keys have ids by which tokens choose them.
 	named bool
+	// prints of the keys, by keyPrint.
+	prints []string
 	// text that a set at a URL was read from.
 	text []byte
 }
@@ -57,7 +67,7 @@ func readKeySet(b []byte) (*keySet, error) {
 	for _, raw := range document.Keys {
 		var k jose.JSONWebKey
 		if k.UnmarshalJSON(raw) == nil && verifies(k) {
-			set.keys = append(set.keys, k)
+			set.add(k)
 		}
 	}
 	if len(set.keys) == 0 {
@@ -100,7 +110,7 @@ func readSecret(b []byte) (*keySet, error) {
 			continue
 		}
 		if len(set.keys) == 0 || len(secret) < len(b) {
-			set.keys = append(set.keys, jose.JSONWebKey{Key: secret})
+			set.add(jose.JSONWebKey{Key: secret})
 		}
 	}
 	if len(set.keys) == 0 {
@@ -108,6 +118,31 @@ func readSecret(b []byte) (*keySet, error) {
 	}
 	return set, nil
 }
+
+// add is for who makes the set.
+func (s *keySet) add(k jose.JSONWebKey) {
+	s.keys, s.prints = append(s.keys, k), append(s.prints, keyPrint(k))
+}
+
+// keyPrint tells keys apart by what they are, whatever their ids: by the thumbprint of a public key (RFC 7638) and by a keyed digest
+// of a secret. It goes into tickets, which are encrypted. It is empty for a kind of key that no set has.
+func keyPrint(k jose.JSONWebKey) string {
+	var digest []byte
+	if secret, ok := k.Key.([]byte); ok {
+		h := hmac.New(sha256.New, secret)
+		_, _ = h.Write([]byte(printPurpose)) // a hash never fails
+		digest = h.Sum(nil)
+	} else {
+		var err error
+		if digest, err = k.Thumbprint(crypto.SHA256); err != nil {
+			return ""
+		}
+	}
+	return base64.RawURLEncoding.EncodeToString(digest[:printBytes])
+}
+
+// holds says whether one of the keys has a print.
+func (s *keySet) holds(print string) bool { return print != "" && slices.Contains(s.prints, print) }
 
 // has says whether a token that names a key by its id can be verified by this set, or another set is needed.
 func (s *keySet) has(id string) bool {

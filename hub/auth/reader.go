@@ -15,6 +15,7 @@ type Reader struct {
 	issuer    string
 	subject   string
 	claims    []byte // of its token, to find its grants under another configuration
+	key       string // print of the one that verified them
 	expiry    time.Time
 	grants    []event.Selector
 	// ticket is what the reader's ticket is for; nil for a reader that came with its token.

@@ -19,11 +19,11 @@ const (
 	// maxKeyAge is how long keys are good while they cannot be fetched again: long enough to mend the issuer in office hours, and
 	// no longer than a day, as with the tokens of ServiceAccounts.
 	maxKeyAge = 24 * time.Hour
-	// unknownInterval is how often, at most, key ids that are not known cause a fetch, so that nobody can make this hub a flood.
+	// unknownInterval is how often, at most, keys that are not known cause a fetch, so that nobody can make this hub a flood.
 	unknownInterval = 30 * time.Second
-	// unknownWait is how long a reader waits for the fetch that its token's key id has caused.
+	// unknownWait is how long a reader waits for the fetch that the key of its token or ticket has caused.
 	unknownWait = 5 * time.Second
-	// maxAbsent is how many key ids are remembered as not there between two fetches.
+	// maxAbsent is how many keys are remembered as not there between two fetches.
 	maxAbsent = 64
 )
 
@@ -55,11 +55,11 @@ type remoteSet struct {
 	keys    *keySet
 	fetched time.Time // when keys came
 	failure string    // of the last fetch; empty when it succeeded
-	// askedAt is when a key id last caused a fetch, asking is closed when that fetch has ended and nil when there is none, and
-	// absent are the key ids that have been found not to be there since.
+	// askedAt is when an unknown key last caused a fetch, asking is closed when that fetch has ended and nil when there is none, and
+	// absent are the keys that have been found not to be there since.
 	askedAt time.Time
 	asking  chan struct{}
-	absent  map[string]struct{}
+	absent  map[wantedKey]struct{}
 }
 
 // NewRemoteKeys follows no URL yet. Nil for the logger is silence, and for the clock the machine's.
@@ -121,20 +121,30 @@ func (r *RemoteKeys) current(url string) (*keySet, string) {
 	return s.usable()
 }
 
-// find returns the keys at a URL, fetched anew if a key id is not among them and that has not been tried a moment ago. The error
-// is ErrNotReady when there are no keys, or when it cannot be said yet that the key id is unknown.
-func (r *RemoteKeys) find(ctx context.Context, url, id string) (*keySet, error) {
+// wantedKey is what is looked for: the id that a token names, or the print that a ticket holds.
+type wantedKey struct{ id, print string }
+
+func (w wantedKey) in(keys *keySet) bool {
+	if w.print != "" {
+		return keys.holds(w.print)
+	}
+	return keys.has(w.id)
+}
+
+// find returns the keys at a URL, fetched anew if one is not among them and that has not been tried a moment ago. The error is
+// ErrNotReady when there are no keys, or when it cannot be said yet that there is no such key.
+func (r *RemoteKeys) find(ctx context.Context, url string, wanted wantedKey) (*keySet, error) {
 	s := r.set(url)
 	if s == nil {
 		return nil, ErrNotReady
 	}
 	s.mu.Lock()
 	keys, _ := s.usable()
-	if keys == nil || keys.has(id) {
+	if keys == nil || wanted.in(keys) {
 		s.mu.Unlock()
 		return keys, ready(keys)
 	}
-	_, absent := s.absent[id]
+	_, absent := s.absent[wanted]
 	early := r.now().Sub(s.askedAt) < unknownInterval
 	switch {
 	case s.asking != nil: // the fetch that is wanted or under way will tell
@@ -149,7 +159,7 @@ func (r *RemoteKeys) find(ctx context.Context, url, id string) (*keySet, error) 
 	}
 	asking := s.asking
 	s.mu.Unlock()
-	return s.wait(ctx, asking, id)
+	return s.wait(ctx, asking, wanted)
 }
 
 func ready(keys *keySet) error {
@@ -161,7 +171,7 @@ func ready(keys *keySet) error {
 
 // ask causes a fetch. The caller holds mu.
 func (s *remoteSet) ask(now time.Time) {
-	s.askedAt, s.asking, s.absent = now, make(chan struct{}), map[string]struct{}{}
+	s.askedAt, s.asking, s.absent = now, make(chan struct{}), map[wantedKey]struct{}{}
 	select {
 	case s.asked <- struct{}{}:
 	default: // there is a wish already
@@ -169,7 +179,7 @@ func (s *remoteSet) ask(now time.Time) {
 }
 
 // wait for the fetch that was asked for.
-func (s *remoteSet) wait(ctx context.Context, asking <-chan struct{}, id string) (*keySet, error) {
+func (s *remoteSet) wait(ctx context.Context, asking <-chan struct{}, wanted wantedKey) (*keySet, error) {
 	ctx, cancel := context.WithTimeout(ctx, unknownWait)
 	defer cancel()
 	select {
@@ -183,8 +193,8 @@ func (s *remoteSet) wait(ctx context.Context, asking <-chan struct{}, id string)
 	switch {
 	case keys == nil || s.failure != "":
 		return nil, ErrNotReady
-	case !keys.has(id) && len(s.absent) < maxAbsent:
-		s.absent[id] = struct{}{}
+	case !wanted.in(keys) && len(s.absent) < maxAbsent:
+		s.absent[wanted] = struct{}{}
 	}
 	return keys, nil
 }

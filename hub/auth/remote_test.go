@@ -225,12 +225,12 @@ func TestAStormOfUnknownIDsIsBounded(t *testing.T) {
 	set, over := subs.issuers[idp].remote.set(s.URL), make(chan struct{})
 	close(over)
 	for i := range 2 * maxAbsent {
-		if _, err := set.wait(context.Background(), over, fmt.Sprint("also unknown", i)); err != nil {
+		if _, err := set.wait(context.Background(), over, wantedKey{id: fmt.Sprint("also unknown", i)}); err != nil {
 			t.Error(err)
 		}
 	}
 	if len(set.absent) > maxAbsent {
-		t.Errorf("%d ids are remembered", len(set.absent))
+		t.Errorf("%d keys are remembered", len(set.absent))
 	}
 	c.advance(unknownInterval)
 	storm()

@@ -133,7 +133,7 @@ type Credentials struct {
 
 // Authenticate finds out who reads. The errors are ErrMissing, ErrRefused, ErrTicket, ErrOrigin and ErrNotReady; the last is one that
 // mends itself. A reader without any grant is returned all the same, and may read nothing. It waits at most 5 s, for a fetch of
-// keys that the reader's token has caused.
+// keys that the reader's token or ticket has caused.
 func (s *Subscribers) Authenticate(ctx context.Context, c Credentials) (*Reader, error) {
 	switch {
 	case s.anonymous:
@@ -146,7 +146,7 @@ func (s *Subscribers) Authenticate(ctx context.Context, c Credentials) (*Reader,
 		}
 		return s.token(ctx, token)
 	case c.Ticket != "":
-		return s.open(c)
+		return s.open(ctx, c)
 	case c.Cookie != "" && s.cookie != "":
 		return s.token(ctx, c.Cookie)
 	case c.Query != "" && s.allowQuery:
@@ -191,6 +191,7 @@ func (s *Subscribers) token(ctx context.Context, text string) (*Reader, error) {
 		return nil, err
 	}
 	r := i.reader(c)
+	r.key = keyPrint(c.by)
 	s.verified.put(text, verifiedReader{r, keys})
 	return r, nil
 }

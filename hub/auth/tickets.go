@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/json"
@@ -22,7 +23,7 @@ const (
 	maxTicketBytes = 6 << 10
 	ticketKeyBytes = 32 // of AES-256
 	// ticketPurpose binds a key to tickets, and to their form: tickets of another form cannot be opened.
-	ticketPurpose = "runnel ticket 1"
+	ticketPurpose = "runnel ticket 2"
 )
 
 // Problems of a ticket, for errors.Is. Their texts are for readers and hold no part of a credential.
@@ -46,8 +47,10 @@ type sealer struct{ key []byte } // nil while the secret is missing
 // sealed is what a ticket holds.
 type sealed struct {
 	Claims json.RawMessage `json:"claims"`
-	Topics []string        `json:"topics"`
-	Origin string          `json:"origin,omitempty"`
+	// Key is the print of the key that verified them: a ticket is good as long as its issuer has that key.
+	Key    string   `json:"key"`
+	Topics []string `json:"topics"`
+	Origin string   `json:"origin,omitempty"`
 	// Made is when, in milliseconds since 1970.
 	Made int64 `json:"made"`
 }
@@ -75,7 +78,7 @@ func (s *Subscribers) Ticket(r *Reader, topics []event.Selector, origin string) 
 	if s.sealer == nil || s.sealer.key == nil {
 		return Ticket{}, ErrNotReady
 	}
-	content := sealed{Claims: r.claims, Origin: origin, Made: s.now().UnixMilli()}
+	content := sealed{Claims: r.claims, Key: r.key, Origin: origin, Made: s.now().UnixMilli()}
 	for _, t := range topics {
 		content.Topics = append(content.Topics, t.String())
 	}
@@ -125,8 +128,8 @@ func (s *sealer) unseal(text string) (content sealed, err error) {
 	return content, nil
 }
 
-// open returns the reader of a ticket.
-func (s *Subscribers) open(c Credentials) (*Reader, error) {
+// open returns the reader of a ticket. It waits like Authenticate, when the key behind the ticket is not among those of its issuer.
+func (s *Subscribers) open(ctx context.Context, c Credentials) (*Reader, error) {
 	switch {
 	case s.sealer == nil:
 		return nil, fmt.Errorf("%w: this stream has no tickets", ErrTicket)
@@ -155,8 +158,11 @@ func (s *Subscribers) open(c Credentials) (*Reader, error) {
 	if err := i.check(claims, now); err != nil {
 		return nil, fmt.Errorf("%w for the token behind it: %w", ErrTicket, err)
 	}
+	if err := i.stillHolds(ctx, content.Key); err != nil {
+		return nil, err
+	}
 	r := i.reader(claims)
-	r.ticket = make([]event.Selector, 0, len(content.Topics)) // never nil, which would be no ticket
+	r.key, r.ticket = content.Key, make([]event.Selector, 0, len(content.Topics)) // never nil, which would be no ticket
 	for _, t := range content.Topics {
 		topic, err := event.ParseSelector(t)
 		if err != nil {

@@ -2,9 +2,11 @@ package auth
 
 import (
 	"context"
+	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -86,7 +88,9 @@ func TestTickets(t *testing.T) {
 		"other namespace":        {by: func(c *config.Config, _ content) { c.Stream.Namespace = "team-b" }, want: ErrTicket, text: "not of this stream"},
 		"other secret":           {by: func(_ *config.Config, s content) { s[ticket.String()] = secret }, want: ErrTicket, text: "its secret has changed"},
 		"secret is gone":         {by: func(_ *config.Config, s content) { delete(s, ticket.String()) }, want: ErrNotReady},
-		"issuer's key is gone":   {by: func(_ *config.Config, s content) { delete(s, hmacOf.String()) }},
+		"issuer's key is gone":   {by: func(_ *config.Config, s content) { delete(s, hmacOf.String()) }, want: ErrNotReady},
+		"issuer's key is new":    {by: func(_ *config.Config, s content) { s[hmacOf.String()] = "new" + secret }, want: ErrTicket, text: "has been taken back"},
+		"its line's end is new":  {by: func(_ *config.Config, s content) { s[hmacOf.String()] += "\n" }},
 		"issuer is gone":         {by: func(c *config.Config, _ content) { c.Auth.Subscribers.JWT.Issuers[0].Issuer = otherIDP }, want: ErrTicket, text: "no longer taken"},
 		"audience is gone":       {by: func(c *config.Config, _ content) { c.Auth.Subscribers.JWT.Issuers[0].Audiences = []string{"blog"} }, want: ErrTicket, text: "audience blog"},
 		"changed header":         {cut: flip(0), want: ErrTicket},
@@ -189,3 +193,66 @@ func TestTicketsFitAURL(t *testing.T) {
 }
 
 func digest(i int) []byte { d := sha256.Sum256([]byte{byte(i), byte(i >> 8)}); return d[:] }
+
+// An issuer that takes a key back, since it has leaked, takes back the tickets too that are by it.
+func TestATicketIsGoodAsLongAsItsIssuerHasTheKeyBehindIt(t *testing.T) {
+	c := newClock()
+	e, r, next := ec(t, elliptic.P256()), rsaKey(t, minRSABits), ec(t, elliptic.P256())
+	keys := newKeyServer(t, httptest.NewServer, text(keyset(t, public(e, "e"), public(r, "r"))))
+	j := config.JWT{Tickets: ticket, Issuers: []config.TokenIssuer{{Issuer: idp, Audiences: []string{forReader}, JWKSURI: keys.URL, Topics: []string{">"}}}}
+	hubs := make([]*Subscribers, 2)
+	for i := range hubs {
+		remote := NewRemoteKeys(nil, c.Now)
+		t.Cleanup(remote.Close)
+		var err error
+		if hubs[i], err = NewSubscribers(jwtConfig("shop", j), ticketSecrets.read, remote); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ticketBy := func(s *Subscribers, token string) Credentials {
+		t.Helper()
+		var who *Reader
+		eventually(t, "the token is never let in", func() (ok bool) {
+			var err error
+			who, err = s.Authenticate(context.Background(), Credentials{Authorization: "Bearer " + token})
+			return err == nil
+		})
+		made, err := s.Ticket(who, choose(t, "public"), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Credentials{Ticket: made.Text}
+	}
+	open := func(s *Subscribers, by Credentials) error {
+		_, err := s.Authenticate(context.Background(), by)
+		return err
+	}
+	hubs[0].issuers[idp].remote.Follow(hubs[0].KeyURLs())
+	byE := ticketBy(hubs[0], sign(t, jose.ES256, e, "e", says(c.Now(), nil)))
+	byR := ticketBy(hubs[0], sign(t, jose.RS256, r, "r", says(c.Now(), nil)))
+	if err := open(hubs[1], byE); !errors.Is(err, ErrNotReady) {
+		t.Errorf("before the keys are fetched: %v", err)
+	}
+	hubs[1].issuers[idp].remote.Follow(hubs[1].KeyURLs())
+	eventually(t, "never fetched", func() bool { return len(hubs[1].Missing()) == 0 })
+	for _, by := range []Credentials{byE, byR} {
+		if err := open(hubs[1], by); err != nil {
+			t.Error(err)
+		}
+	}
+
+	keys.serve(text(keyset(t, public(e, "renamed"), public(next, "next"))))
+	byNext := ticketBy(hubs[0], sign(t, jose.ES256, next, "next", says(c.Now(), nil)))
+	if err := open(hubs[1], byNext); err != nil {
+		t.Errorf("by a key that only the other hub had fetched: %v", err)
+	}
+	for i, s := range hubs {
+		if err := open(s, byE); err != nil {
+			t.Errorf("hub %d, by the key that is left: %v", i, err)
+		}
+		c.advance(unknownInterval)
+		if err := open(s, byR); !errors.Is(err, ErrTicket) || !strings.Contains(err.Error(), "has been taken back") {
+			t.Errorf("hub %d, by the key that is gone: %v", i, err)
+		}
+	}
+}

@@ -29,6 +29,8 @@ type tokenClaims struct {
 	jwt.Claims
 	// raw is all of them, a JSON object in which no name is twice.
 	raw []byte
+	// by is the key that verified the token.
+	by jose.JSONWebKey
 }
 
 // readToken reads a JSON Web Token in its compact form (RFC 7515, section 7.1) that says it is signed by one of the algorithms.
@@ -56,7 +58,7 @@ func (u unverified) verify(keys []jose.JSONWebKey) (tokenClaims, bool) {
 		var c tokenClaims
 		var raw rawClaims
 		if u.token.Claims(k.Key, &c.Claims, &raw) == nil {
-			c.raw = raw
+			c.raw, c.by = raw, k
 			return c, true
 		}
 	}
