@@ -1,10 +1,18 @@
 package hub_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/runnel-dev/runnel/hub"
 	"github.com/runnel-dev/runnel/hub/config"
@@ -116,7 +124,7 @@ func TestKeysPublishAndAreRotatedWithoutALostConnection(t *testing.T) {
 	}
 }
 
-func TestAReferenceThatBecomesOfNoUseStaysWhatItWas(t *testing.T) {
+func TestACredentialThatBecomesOfNoUseIsGivenUp(t *testing.T) {
 	held := newReferences(t)
 	held.put("shop-ci", "token", ciToken)
 	held.put("shop-bot", "token", "short")
@@ -130,21 +138,21 @@ func TestAReferenceThatBecomesOfNoUseStaysWhatItWas(t *testing.T) {
 	if err := s.Refresh(); err == nil || !strings.Contains(err.Error(), "Secret shop-ci, key token: a key of 5 bytes") {
 		t.Errorf("%v", err)
 	}
-	s.expectMissing()
-	if got := s.Status().ConfigError; !strings.Contains(got, "Secret shop-ci, key token") {
+	s.expectMissing("Secret shop-ci, key token: a key of 5 bytes")
+	if got := s.Status().ConfigError; !strings.Contains(got, "Secret shop-ci, key token") || !strings.Contains(got, "nobody gets in by it") {
 		t.Errorf("status: %q", got)
 	}
 	if got := metrics(t, s); !strings.Contains(got, "runnel_hub_config_last_load_successful 0") {
 		t.Error(got)
 	}
-	s.publishAs(ciToken, "orders", 200, "")
-	s.publishAs(botToken, "orders", 200, "") // what is well is taken up
+	s.publishAs(ciToken, "orders", 503, "not_ready") // it may have leaked
+	s.publishAs(botToken, "orders", 200, "")         // what is well is taken up
 	next := base()
 	next.Auth.Publishers, next.Limits.EventBytes = keyed("ci", "bot"), 2<<10
 	if err := s.Reload(next); err != nil || s.Status().ConfigHash != config.Hash(next) {
 		t.Errorf("a new configuration is held up: %v", err)
 	}
-	s.publishAs(ciToken, "orders", 200, "")
+	s.publishAs(ciToken, "orders", 503, "not_ready")
 
 	held.put("shop-ci", "token", newToken)
 	if err := s.Refresh(); err != nil || s.Status().ConfigError != "" {
@@ -152,6 +160,66 @@ func TestAReferenceThatBecomesOfNoUseStaysWhatItWas(t *testing.T) {
 	}
 	s.publishAs(newToken, "orders", 200, "")
 	s.publishAs(ciToken, "orders", 401, "token_refused")
+}
+
+func TestReadersAreTurnedAwayWhileTheirSecretsAreOfNoUse(t *testing.T) {
+	held := newReferences(t)
+	held.put("hmac", "secret", readersSecret)
+	held.put("tickets", "secret", "tickets"+readersSecret)
+	s := startWith(t, hub.Options{References: held.dir}, func(c *config.Config) { byJWT(c); withTickets(c) })
+	token, ticket := asBearer(tokenOf(t, "alice", nil)), s.ticket(`{"topics":["orders"]}`)
+	open := s.read("topic=orders", token...)
+	open.expect("runnel-open", "live")
+
+	held.put("tickets", "secret", "short")
+	if err := s.Refresh(); err == nil || !strings.Contains(err.Error(), "Secret tickets, key secret: it has 5 bytes") {
+		t.Errorf("%v", err)
+	}
+	s.read("topic=orders", token...).expect("runnel-open", "live")
+	s.read("topic=orders&ticket="+ticket).expect("runnel-close", `"overloaded"`)
+
+	held.put("hmac", "secret", readersSecret[:31])
+	if err := s.Refresh(); err == nil {
+		t.Error("a short secret is taken")
+	}
+	s.expectMissing("Secret hmac, key secret: it has 31 bytes", "Secret tickets, key secret: it has 5 bytes")
+	s.read("topic=orders", token...).expect("runnel-close", `"overloaded"`)
+	s.publish("orders", "goes on")
+	open.expect("", "goes on")
+}
+
+// A set of public keys lets nobody in by being known.
+func TestASetOfKeysThatBecomesOfNoUseStaysWhatItWas(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "e"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := newReferences(t)
+	held.put("jwks", "secret", string(set))
+	s := startWith(t, hub.Options{References: held.dir}, func(c *config.Config) {
+		byJWT(c)
+		i := &c.Auth.Subscribers.JWT.Issuers[0]
+		i.HMAC, i.JWKS = nil, secretOf("jwks")
+	})
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: "e"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jwt.Signed(signer).Claims(map[string]any{"iss": idp, "sub": "alice", "aud": "shop", "exp": time.Now().Add(time.Hour).Unix()}).Serialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.read("topic=orders", asBearer(token)...).expect("runnel-open", "live")
+	held.put("jwks", "secret", `{"keys":[`)
+	if err := s.Refresh(); err == nil || !strings.Contains(s.Status().ConfigError, "what was there before is used") {
+		t.Errorf("%v, %q", err, s.Status().ConfigError)
+	}
+	s.expectMissing()
+	s.read("topic=orders", asBearer(token)...).expect("runnel-open", "live")
 }
 
 func TestARefusedConfigurationIsStillReportedAfterARefresh(t *testing.T) {

@@ -27,13 +27,13 @@ type state struct {
 
 	withoutTLS []string           // of what a certificate takes, what is missing
 	seen       reference.Snapshot // what references hold
-	used       reference.Snapshot // the same, but for those of no use that held something better before
+	used       reference.Snapshot // the same, but for certificates and sets of keys of no use that were better before
 	invalid    []auth.Invalid     // in seen
 }
 
-// newState reads a configuration, and what it refers to. An entry that has become of no use stays what it was in the state that
-// runs: a slip in one Secret takes nothing from anybody, and stops nothing else. One that is missing is given up at once, which is
-// how a credential is withdrawn.
+// newState reads a configuration, and what it refers to. A certificate or a set of public keys that has become of no use stays what
+// it was in the state that runs: a slip takes nothing from anybody, and stops nothing else. A credential is given up at once,
+// whether it is missing or of no use, since what was there before may be known to others.
 func (h *Hub) newState(c *config.Config) (*state, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (h *Hub) newState(c *config.Config) (*state, error) {
 		return s, err
 	}
 	invalid := s.invalid
-	if s, err = h.makeState(c, seen.Except(old.used, references(invalid))); err != nil {
+	if s, err = h.makeState(c, seen.Except(old.used, kept(c, invalid))); err != nil {
 		return nil, err
 	}
 	s.seen, s.invalid = seen, invalid
@@ -77,9 +77,13 @@ func (h *Hub) makeState(c *config.Config, held reference.Snapshot) (*state, erro
 	return out, nil
 }
 
-func references(of []auth.Invalid) (all []config.Reference) {
-	for _, i := range of {
-		all = append(all, i.Reference)
+// kept are those references of no use that stay what they were.
+func kept(c *config.Config, invalid []auth.Invalid) (all []config.Reference) {
+	credentials := c.Credentials()
+	for _, i := range invalid {
+		if !slices.Contains(credentials, i.Reference) {
+			all = append(all, i.Reference)
+		}
 	}
 	return all
 }
@@ -130,7 +134,7 @@ func (h *Hub) Refresh() error {
 		return err
 	}
 	h.put(s)
-	return unusable(s.invalid)
+	return s.unusable()
 }
 
 // Refuse notes that a newer configuration exists and could not be used. The admin port says so until one is loaded.
@@ -143,7 +147,7 @@ func (h *Hub) Refuse(err error) {
 // put makes a state the one that runs, unless it is no other.
 func (h *Hub) put(s *state) {
 	old := h.state.Load()
-	h.troubles.unusable(unusable(s.invalid))
+	h.troubles.unusable(s.unusable())
 	h.metrics.reloaded(h.troubles.text() == "")
 	if old != nil && s.hash == old.hash && s.seen.Equal(old.seen) {
 		return
@@ -154,7 +158,7 @@ func (h *Hub) put(s *state) {
 	}
 	h.remote.Follow(s.subscribers.KeyURLs())
 	for _, i := range s.invalid {
-		h.logger.Error("a reference is of no use, and what it held before, if anything, is used", "reference", i.Reference.String(), "error", i.Err)
+		h.logger.Error("a reference is of no use", "reference", i.Reference.String(), "error", i.Err, "meanwhile", s.meanwhile(i))
 	}
 	if missing := s.missing(); len(missing) > 0 && (old == nil || !slices.Equal(missing, old.missing())) {
 		h.logger.Warn("the hub waits for what is missing", "missing", missing)
@@ -170,15 +174,21 @@ func (h *Hub) put(s *state) {
 	h.logger.Info("configuration loaded", "hash", s.hash, "topics", len(s.config.Topics), "references", len(s.seen))
 }
 
-func unusable(invalid []auth.Invalid) error {
+// unusable names what is of no use, or is nil.
+func (s *state) unusable() error {
 	var all []error
-	for _, i := range invalid {
-		all = append(all, i)
+	for _, i := range s.invalid {
+		all = append(all, fmt.Errorf("%w; until that is mended, %s", i, s.meanwhile(i)))
 	}
-	if len(all) == 0 {
-		return nil
+	return errors.Join(all...)
+}
+
+// meanwhile says what becomes of an entry of no use.
+func (s *state) meanwhile(i auth.Invalid) string {
+	if slices.Contains(s.config.Credentials(), i.Reference) {
+		return "nobody gets in by it"
 	}
-	return fmt.Errorf("%w; until that is mended, what was there before is used, if anything was", errors.Join(all...))
+	return "what was there before is used, if anything was"
 }
 
 // troubles are what keeps the newest configuration from running as it is.

@@ -50,26 +50,39 @@ func validKey(s string) bool {
 
 // References are all that a configuration names, each once and in order.
 func (c *Config) References() []Reference {
-	var all []Reference
+	all := c.Credentials()
 	if c.TLS != nil {
 		all = append(all, c.TLS.Certificate(), c.TLS.PrivateKey())
 	}
-	for _, k := range c.Auth.Publishers.Keys {
-		all = append(all, k.Token)
-	}
 	if readers := c.Auth.Subscribers.JWT; readers != nil {
-		optional := []*Reference{readers.Tickets}
 		for _, i := range readers.Issuers {
-			optional = append(optional, i.JWKS, i.HMAC)
-		}
-		for _, r := range optional {
-			if r != nil {
-				all = append(all, *r)
-			}
+			all = appendSet(all, i.JWKS)
 		}
 	}
 	slices.SortFunc(all, func(a, b Reference) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key))
 	})
 	return slices.Compact(all)
+}
+
+// Credentials are the references to what lets in whoever knows it: publishers' keys, and the secrets of readers' tokens and of tickets.
+func (c *Config) Credentials() (all []Reference) {
+	for _, k := range c.Auth.Publishers.Keys {
+		all = append(all, k.Token)
+	}
+	readers := c.Auth.Subscribers.JWT
+	if readers == nil {
+		return all
+	}
+	for _, i := range readers.Issuers {
+		all = appendSet(all, i.HMAC)
+	}
+	return appendSet(all, readers.Tickets)
+}
+
+func appendSet(all []Reference, optional *Reference) []Reference {
+	if optional == nil {
+		return all
+	}
+	return append(all, *optional)
 }
