@@ -47,7 +47,7 @@ type server struct {
 }
 
 func start(t testing.TB, change func(*config.Config)) *server {
-	return startWith(t, hub.Options{}, change)
+	return startWith(t, hub.Options{}.WithLinger(time.Nanosecond), change) // so that a test need not wait for a gap
 }
 
 func startWith(t testing.TB, o hub.Options, change func(*config.Config)) *server {

@@ -13,3 +13,9 @@ func (o Options) WithTimeouts(headers, body time.Duration) Options {
 	o.headers, o.body = headers, body
 	return o
 }
+
+// WithLinger sets how long events linger that their topic has no more room for.
+func (o Options) WithLinger(linger time.Duration) Options {
+	o.linger = linger
+	return o
+}

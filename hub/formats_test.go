@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/runnel-dev/runnel/hub"
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
@@ -153,9 +154,17 @@ func TestEventsAsCloudEvents(t *testing.T) {
 			t.Errorf("%s: %s", name, e.data)
 		}
 	}
+	resp, body := do(t, "POST", u+"/v1/cloudevents/orders", "12", ce("ce-id", "9", "ce-runnelid", "mine")...)
+	newest := resp.Header.Get("Runnel-Event-Id")
+	if newest == "" {
+		t.Fatal(body)
+	}
+	if e, _ := c.next(); strings.Contains(e.data, "runnelid") {
+		t.Errorf("another hub's id: %s", e.data)
+	}
 	_, next := readLines(t, s, q("topic", "orders", "format", "cloudevents", "replay", "1"))
 	next()
-	if line := next(); line["specversion"] != "1.0" || line["id"] == nil {
+	if line := next(); line["specversion"] != "1.0" || line["id"] != "9" || line["runnelid"] != newest {
 		t.Errorf("in lines: %v", line)
 	}
 }
@@ -186,4 +195,21 @@ func TestConflatingReadersGetTheNewestOfEachKey(t *testing.T) {
 	again := s.read(q("topic", "last", "conflate", "latest"), "Last-Event-ID", cursor)
 	again.expect("runnel-open", `"resume":"exact"`) // what was replaced is not missed
 	again.expect("", "10")
+}
+
+func TestABurstLongerThanATopicIsDeepReachesItsReaders(t *testing.T) {
+	s := startWith(t, hub.Options{}, nil)
+	c := s.read(q("topic", "last")) // which keeps one event
+	c.expect("runnel-open", "live")
+	const events = 1000
+	var batch strings.Builder
+	for i := range events {
+		fmt.Fprintf(&batch, `{"topic":"last","data":%d}`+"\n", i)
+	}
+	if resp, body := do(t, "POST", "http://"+s.Addrs().Publish+"/v1/publish", batch.String(), "Content-Type", linesType); resp.StatusCode != 200 {
+		t.Fatal(body)
+	}
+	for i := range events {
+		c.expect("", fmt.Sprint(i))
+	}
 }

@@ -63,7 +63,7 @@ func FuzzPublish(f *testing.F) {
 		r.Header.Set("Content-Type", contentType)
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		// Each input meets a hub without a history.
-		h.log = eventlog.NewMemory([]eventlog.Rule{{Selector: selector(t, "a"), Events: 2000, Age: time.Hour}, {Selector: selector(t, "b"), Events: 2000, Age: time.Hour}}, 64<<20)
+		h.log = eventlog.NewMemory([]eventlog.Rule{{Selector: selector(t, "a"), Events: 2000, Age: time.Hour}, {Selector: selector(t, "b"), Events: 2000, Age: time.Hour}}, 64<<20, 0)
 		w := httptest.NewRecorder()
 		h.publishRoutes().ServeHTTP(w, r)
 		stored, _ := h.log.Since(0, 2000, nil)

@@ -33,6 +33,7 @@ type Options struct {
 	StallTimeout time.Duration
 
 	now           func() time.Time // nil is time.Now; it keeps the time of credentials alone
+	linger        time.Duration    // of events that their topic has no more room for; zero is eventlog.Linger
 	headers, body time.Duration    // zero are headerTimeout and bodyTimeout
 }
 
@@ -88,7 +89,7 @@ func New(o Options) (*Hub, error) {
 	if err := h.listen(o); err != nil {
 		return nil, err
 	}
-	h.log = eventlog.NewMemory(s.rules, o.Config.Retention.Bytes)
+	h.log = eventlog.NewMemory(s.rules, o.Config.Retention.Bytes, cmp.Or(o.linger, eventlog.Linger))
 	h.metrics = newMetrics(h)
 	h.pool = fanout.New(h.log, settingsOf(o.Config), h.metrics)
 	h.put(s)

@@ -18,11 +18,15 @@ type Stored struct {
 	Frame Frame
 }
 
+// IDAttribute is the CloudEvents extension with an event's id at its hub.
+const IDAttribute = "runnelid"
+
 // Format is how a reader gets events. The zero Format is Server-Sent Events with data as it was published.
 type Format struct {
 	// Lines sends one JSON object a line in place of Server-Sent Events. A line of the hub's own events has no topic.
 	Lines bool
-	// CloudEvents sends each event as a CloudEvent in structured JSON (CloudEvents 1.0, JSON Event Format).
+	// CloudEvents sends each event as a CloudEvent in structured JSON (CloudEvents 1.0, JSON Event Format). In lines it has
+	// IDAttribute, to come back with.
 	CloudEvents bool
 	// Source is the CloudEvents source of an event that did not come as a CloudEvent.
 	Source string
@@ -147,6 +151,9 @@ func (f Format) appendCloudEvent(b []byte, e Stored) []byte {
 		}
 		members := appendJSON(nil, c)
 		b = append(b, members[1:len(members)-1]...)
+	}
+	if f.Lines {
+		b = appendJSON(append(b, `,"`+IDAttribute+`":`...), e.ID)
 	}
 	switch {
 	case e.Frame.isBase64():

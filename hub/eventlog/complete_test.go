@@ -11,7 +11,7 @@ import (
 )
 
 func TestATopicEnds(t *testing.T) {
-	m := NewMemory(rules(10, "run.*", "other"), 1<<20)
+	m := NewMemory(rules(10, "run.*", "other"), 1<<20, 0)
 	s, o := subscribe(t, m, Start{}, "run.1")
 	publish(t, m, "run.1")
 	publish(t, m, "run.1")
@@ -60,7 +60,7 @@ func TestATopicEnds(t *testing.T) {
 }
 
 func TestTheLastEventEndsItsTopicOnce(t *testing.T) {
-	m := NewMemory(rules(10, "run"), 1<<20)
+	m := NewMemory(rules(10, "run"), 1<<20, 0)
 	last := event.Event{Topic: "run", ID: "end", Last: true}
 	first, err := m.Append(&last)
 	if err != nil {
@@ -76,7 +76,7 @@ func TestTheLastEventEndsItsTopicOnce(t *testing.T) {
 
 func TestWhatIsStaleDoesNotFollow(t *testing.T) {
 	now := time.Unix(1000, 0)
-	m := NewMemory(rules(10, "run"), 1<<20)
+	m := NewMemory(rules(10, "run"), 1<<20, 0)
 	m.clock = func() time.Time { return now }
 	publish(t, m, "run")
 	if _, err := m.Append(&event.Event{Topic: "run", TTL: time.Second, Last: true}); err != nil {
@@ -92,7 +92,7 @@ func TestWhatIsStaleDoesNotFollow(t *testing.T) {
 }
 
 func TestTopicsAreListedInPages(t *testing.T) {
-	m := NewMemory(rules(2, "a", "z", "p.*"), 1<<20)
+	m := NewMemory(rules(2, "a", "z", "p.*"), 1<<20, 0)
 	for range 3 {
 		publish(t, m, "p.1")
 	}

@@ -22,9 +22,7 @@ func (m *Memory) Configure(rules []Rule, limit int64) {
 		e.topic.rule.aging.push(e) // in the order of time, as a list must be
 	}
 	for _, t := range m.topics {
-		for t.ring.count > t.rule.Events {
-			m.drop(t, now)
-		}
+		m.trim(t, now)
 		m.rest(t)
 	}
 	m.shrink(now)

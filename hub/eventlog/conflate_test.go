@@ -8,7 +8,7 @@ import (
 )
 
 func TestConflationKeepsTheNewestOfEachKey(t *testing.T) {
-	m := NewMemory(rules(10, "a", "b"), 1<<20)
+	m := NewMemory(rules(10, "a", "b"), 1<<20, 0)
 	s, _ := subscribe(t, m, Start{Conflate: true}, "a", "b")
 	all, _ := subscribe(t, m, Start{}, "a", "b")
 	keyed := func(topic, key string) {
@@ -47,7 +47,7 @@ func TestWhatANewerEventReplacedIsNoLossToAConflatingReader(t *testing.T) {
 		"replaced before it dropped": {[]string{"x", "x", "y"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := NewMemory(rules(2, "a"), 1<<20)
+			m := NewMemory(rules(2, "a"), 1<<20, 0)
 			s, _ := subscribe(t, m, Start{Conflate: true}, "a")
 			plain, _ := subscribe(t, m, Start{}, "a")
 			for _, k := range c.keys {
@@ -70,7 +70,7 @@ func TestWhatANewerEventReplacedIsNoLossToAConflatingReader(t *testing.T) {
 }
 
 func TestKeysAreForgottenWithTheirEvents(t *testing.T) {
-	m := NewMemory(rules(2, "a"), 1<<20)
+	m := NewMemory(rules(2, "a"), 1<<20, 0)
 	for _, k := range []string{"1", "2", "3", "4"} {
 		if _, err := m.Append(&event.Event{Topic: "a", Key: k}); err != nil {
 			t.Fatal(err)

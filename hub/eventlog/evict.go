@@ -6,36 +6,80 @@ import "time"
 // busy day, at some 400 bytes each.
 const maxIdleTopics = 16384
 
-// Expire drops what is older than its rule's age. Append and Read do so too; a log at rest needs it called now and then, so
-// that its memory is given back.
+// Expire drops what is older than its rule's age, and what has lingered. Append and Read do so too; a log at rest needs it called now
+// and then, so that its memory is given back.
 func (m *Memory) Expire() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.clock()
+	m.trimFull(now)
 	m.expire(now)
 	m.sent.forget(now)
 }
 
 // evict makes room after an append to t.
 func (m *Memory) evict(t *topic, now time.Time) {
-	for t.ring.count > t.rule.Events {
-		m.drop(t, now)
-	}
+	m.trim(t, now)
 	m.expire(now)
 	m.shrink(now)
 }
 
-// shrink keeps to the limit. Topics without events go before events.
-func (m *Memory) shrink(now time.Time) {
-	for m.bytes > m.limit {
-		if m.forgetIdle() {
-			continue
-		}
-		if m.all.oldest == nil {
+// trim keeps a topic to its rule's number of events, but for those that linger.
+func (m *Memory) trim(t *topic, now time.Time) {
+	for t.excess() > 0 {
+		if now.Sub(t.ring.oldest().At) < m.linger {
+			if !t.full {
+				t.full = true
+				m.full = append(m.full, t)
+			}
 			return
 		}
-		m.drop(m.all.oldest.topic, now)
+		m.drop(t, now)
 	}
+}
+
+// trimFull trims the topics that have had more events than they keep.
+func (m *Memory) trimFull(now time.Time) {
+	was := m.full
+	m.full = nil
+	for _, t := range was {
+		t.full = false
+		if m.topics[t.name] == t {
+			m.trim(t, now)
+		}
+	}
+}
+
+// excess is how many events a topic has more than it keeps.
+func (t *topic) excess() int { return t.ring.count - t.rule.Events }
+
+// shrink keeps to the limit. What lingers goes first, then topics without events, then events, then
+// topics that are complete.
+func (m *Memory) shrink(now time.Time) {
+	for m.bytes > m.limit {
+		if m.dropExcess(now) || m.forgetIdle() {
+			continue
+		}
+		if m.all.oldest != nil {
+			m.drop(m.all.oldest.topic, now)
+		} else if !m.ended.pop(m) {
+			return
+		}
+	}
+}
+
+// dropExcess drops one event that lingers, and says whether there was one.
+func (m *Memory) dropExcess(now time.Time) bool {
+	for len(m.full) > 0 {
+		t := m.full[0]
+		if m.topics[t.name] == t && t.excess() > 0 {
+			m.drop(t, now)
+			return true
+		}
+		t.full = false
+		m.full = m.full[1:]
+	}
+	return false
 }
 
 // expire costs nothing until something is due, and then one step for each entry that goes and each rule.
@@ -128,7 +172,11 @@ func (m *Memory) forgetIdle() bool {
 		t := m.idle[0]
 		m.idle = m.idle[1:]
 		t.idle = false
-		if t.ring.count == 0 && m.topics[t.name] == t {
+		switch {
+		case t.ring.count > 0 || m.topics[t.name] != t:
+		case t.complete:
+			m.ended.push(t, m)
+		default:
 			m.forget(t)
 			return true
 		}

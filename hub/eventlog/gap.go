@@ -30,6 +30,7 @@ func (s *Subscription) begin(start Start) Opening {
 		return Opening{Resume: ResumeGap, Cursor: head, Reason: ReasonUnknownID, Lost: s.texts()}
 	case id.Epoch != m.epoch:
 		s.losses(0)
+		s.skipExcess()
 		return Opening{Resume: ResumeReset, Cursor: s.beforeNext(0), Reason: ReasonReset, Lost: s.texts()}
 	}
 	if lost := s.losses(id.Seq); len(lost) > 0 {
@@ -42,6 +43,7 @@ func (s *Subscription) beginWithoutCursor(start Start) Opening {
 	switch {
 	case start.Earliest:
 		s.losses(0)
+		s.skipExcess()
 		return Opening{Resume: ResumeExact, Cursor: s.beforeNext(0)}
 	case start.Replay > 0:
 		s.losses(0)
@@ -59,12 +61,27 @@ func (s *Subscription) beginWithoutCursor(start Start) Opening {
 
 // replayLast lets each topic begin with its newest n events.
 func (s *Subscription) replayLast(n int) {
-	s.starts, s.replayed = map[*topic]uint64{}, s.log.head.Load()
-	s.each(func(t *topic) {
-		if skipped := t.ring.count - n; skipped > 0 {
-			s.starts[t] = t.ring.at(skipped - 1).Seq
+	s.each(func(t *topic) { s.skip(t, t.ring.count-n) })
+}
+
+// skipExcess lets each topic begin with what it keeps.
+func (s *Subscription) skipExcess() {
+	for _, t := range s.log.full {
+		if s.log.topics[t.name] == t && s.chooses(t) {
+			s.skip(t, t.excess())
 		}
-	})
+	}
+}
+
+// skip lets a topic begin after some of its oldest events.
+func (s *Subscription) skip(t *topic, events int) {
+	if events <= 0 {
+		return
+	}
+	if s.starts == nil {
+		s.starts, s.replayed = map[*topic]uint64{}, s.log.head.Load()
+	}
+	s.starts[t] = t.ring.at(events - 1).Seq
 }
 
 // before is the newest retained event that is older than a time, 0 if there is none.
@@ -79,7 +96,7 @@ func (m *Memory) before(when time.Time) uint64 {
 	return e.Seq
 }
 
-// from is where a topic begins for the subscription that has read up to a cursor.
+// from is where a topic, if there is one, begins for the subscription that has read up to a cursor.
 func (s *Subscription) from(t *topic, after uint64) uint64 { return max(after, s.starts[t]) }
 
 // beforeNext is the cursor just before the first entry that follows a position.
@@ -143,17 +160,18 @@ func (s *Subscription) losses(after uint64) []string { return s.lossesSince(afte
 
 // lossesSince leaves out what was stored before a time.
 func (s *Subscription) lossesSince(after uint64, stored int64) []string {
-	untold := func(l losses) bool {
+	// What a topic lost before the event that it begins with for this reader is no loss.
+	untold := func(l losses, of *topic) bool {
 		mine := l.all
 		if s.conflate {
 			mine = l.newest
 		}
-		return mine.seq > after && mine.at > s.told && mine.stored >= stored
+		return mine.seq > s.from(of, after) && mine.at > s.told && mine.stored >= stored
 	}
 	var out []string
-	if untold(s.log.lost) { // of any topic: most reads end here
+	if untold(s.log.lost, nil) { // of any topic: most reads end here
 		for _, name := range s.names {
-			if untold(s.log.lossOf(name)) {
+			if untold(s.log.lossOf(name), s.log.topics[name]) {
 				out = append(out, name)
 			}
 		}
@@ -176,14 +194,14 @@ func (m *Memory) lossOf(name string) losses {
 
 // lossesOf names the topics that a pattern chooses and that lost something; the pattern stands for forgotten ones, and for too
 // many. Only topics that lost something since the reader was told are looked at: there may be very many others.
-func (m *Memory) lossesOf(p event.Selector, told uint64, untold func(losses) bool) (out []string) {
+func (m *Memory) lossesOf(p event.Selector, told uint64, untold func(losses, *topic) bool) (out []string) {
 	for _, r := range slices.Concat(m.rules, m.retired) {
-		if untold(r.floor) && r.Selector.Overlaps(p) {
+		if untold(r.floor, nil) && r.Selector.Overlaps(p) {
 			return []string{p.String()}
 		}
 	}
 	for t := m.losers; t != nil && t.lost.all.at > told; t = t.older {
-		if untold(t.lost) && p.Match(t.name) {
+		if untold(t.lost, t) && p.Match(t.name) {
 			out = append(out, t.name)
 		}
 		if len(out) > maxLostTopics {

@@ -11,7 +11,7 @@ import (
 )
 
 func TestOpenings(t *testing.T) {
-	m := NewMemory(rules(3, "a", "b", "p.*"), 1<<20)
+	m := NewMemory(rules(3, "a", "b", "p.*"), 1<<20, 0)
 	for range 5 { // a holds 3..5, and lost 1 and 2
 		publish(t, m, "a")
 	}
@@ -56,7 +56,7 @@ func TestOpenings(t *testing.T) {
 }
 
 func TestReplayOfEachTopic(t *testing.T) {
-	m := NewMemory(rules(10, ">"), 1<<20)
+	m := NewMemory(rules(10, ">"), 1<<20, 0)
 	for range 3 {
 		publish(t, m, "a") // 1 3 5
 		publish(t, m, "b") // 2 4 6
@@ -82,7 +82,7 @@ func TestReplayOfEachTopic(t *testing.T) {
 
 func TestSince(t *testing.T) {
 	now := time.Unix(1000, 0)
-	m := NewMemory([]Rule{{sel("a"), 3, time.Hour}}, 1<<20)
+	m := NewMemory([]Rule{{sel("a"), 3, time.Hour}}, 1<<20, 0)
 	m.clock = func() time.Time { return now }
 	for range 3 {
 		publish(t, m, "a")
@@ -110,7 +110,7 @@ func TestSince(t *testing.T) {
 }
 
 func TestOlderLossAfterNewerIsTold(t *testing.T) {
-	m := NewMemory([]Rule{{sel("fast"), 1, time.Hour}, {sel("slow"), 2, time.Hour}}, 1<<20)
+	m := NewMemory([]Rule{{sel("fast"), 1, time.Hour}, {sel("slow"), 2, time.Hour}}, 1<<20, 0)
 	s, _ := subscribe(t, m, Start{}, "fast", "slow")
 	publish(t, m, "slow") // 1
 	publish(t, m, "slow") // 2
@@ -128,7 +128,7 @@ func TestOlderLossAfterNewerIsTold(t *testing.T) {
 
 func TestForgottenTopicsStillTellGaps(t *testing.T) {
 	now := time.Unix(1000, 0)
-	m := NewMemory([]Rule{{sel("p.*"), 1, time.Second}}, 1<<30)
+	m := NewMemory([]Rule{{sel("p.*"), 1, time.Second}}, 1<<30, 0)
 	m.clock = func() time.Time { return now }
 	publish(t, m, "p.first")
 	for i := range maxIdleTopics + 10 {
@@ -152,7 +152,7 @@ func TestForgottenTopicsStillTellGaps(t *testing.T) {
 func TestANewRuleTellsTheGapsOfTopicsThatItTakesOver(t *testing.T) {
 	now := time.Unix(1000, 0)
 	all, some := Rule{sel(">"), 1, time.Second}, Rule{sel("p.*"), 1, time.Second}
-	m := NewMemory([]Rule{all}, 1<<20)
+	m := NewMemory([]Rule{all}, 1<<20, 0)
 	m.clock = func() time.Time { return now }
 	publish(t, m, "p.x")
 	now = now.Add(time.Minute)
@@ -167,7 +167,7 @@ func TestANewRuleTellsTheGapsOfTopicsThatItTakesOver(t *testing.T) {
 }
 
 func TestRemovedTopicsAreALoss(t *testing.T) {
-	m := NewMemory(rules(10, "a", "b", "p.*"), 1<<20)
+	m := NewMemory(rules(10, "a", "b", "p.*"), 1<<20, 0)
 	for range 3 {
 		publish(t, m, "a")
 		publish(t, m, "p.x")

@@ -32,14 +32,17 @@ type Memory struct {
 	rules    []*rule // by precedence
 	topics   map[string]*topic
 	idle     []*topic // empty ones, idle for longest first; may hold some that are no longer
+	ended    ended
 	all      list
 	marks    marks // into all
 	bytes    int64
 	limit    int64
 	expiry   time.Time // of the entry that expires next, or earlier
 	retired  []*rule   // that are no longer declared, for what their topics lost
-	losers   *topic    // the topic that lost something last, which links to those before it
-	lost     losses    // of all topics
+	linger   time.Duration
+	full     []*topic // with more events than they keep, since some linger; may hold some that have no longer
+	losers   *topic   // the topic that lost something last, which links to those before it
+	lost     losses   // of all topics
 	watchers []chan<- struct{}
 	sent     duplicates
 	drops    uint64 // counts entries that were dropped
@@ -67,17 +70,25 @@ type topic struct {
 	newest map[string]*Entry
 	// complete says that no event follows.
 	complete bool
-	// idle says that it stands in Memory.idle.
-	idle bool
+	// idle says that it stands in Memory.idle, full that it stands in Memory.full.
+	idle, full bool
 }
+
+// Linger is a good time for NewMemory: in a burst, all readers that take what they are sent have it within a part of a second.
+const Linger = time.Second
 
 // NewMemory returns an empty log. Events of all topics together take at most limit bytes, the log's own overhead for each
 // included; the oldest go first.
-func NewMemory(rules []Rule, limit int64) *Memory {
+//
+// An event for which its topic has no more room lingers as long as given here after it was stored, within the limit: a burst longer
+// than a topic is deep must not overtake the readers that are connected. Who comes back in that time finds it too. Who asks for all
+// that is retained does not get it.
+func NewMemory(rules []Rule, limit int64, linger time.Duration) *Memory {
 	m := &Memory{
 		epoch:  event.NewEpoch(),
 		clock:  time.Now,
 		limit:  limit,
+		linger: linger,
 		topics: map[string]*topic{},
 		all:    list{via: globalLinks},
 	}

@@ -65,7 +65,7 @@ func seqs(b Batch) (out []uint64) {
 }
 
 func TestRulesByPrecedence(t *testing.T) {
-	m := NewMemory([]Rule{{sel(">"), 1, time.Hour}, {sel("a.*"), 2, time.Hour}, {sel("a.b"), 3, time.Hour}}, 1<<20)
+	m := NewMemory([]Rule{{sel(">"), 1, time.Hour}, {sel("a.*"), 2, time.Hour}, {sel("a.b"), 3, time.Hour}}, 1<<20, 0)
 	for topic, want := range map[string]string{"a.b": "a.b", "a.c": "a.*", "a.c.d": ">"} {
 		if r, err := m.Append(&event.Event{Topic: topic}); err != nil || r.Rule != want {
 			t.Errorf("%s is governed by %s, want %s: %v", topic, r.Rule, want, err)
@@ -74,7 +74,7 @@ func TestRulesByPrecedence(t *testing.T) {
 }
 
 func TestConfigure(t *testing.T) {
-	m := NewMemory(rules(10, "a", "b", "p.*"), 1<<20)
+	m := NewMemory(rules(10, "a", "b", "p.*"), 1<<20, 0)
 	for range 5 {
 		publish(t, m, "a")
 		publish(t, m, "p.x")
@@ -98,7 +98,7 @@ func TestConfigure(t *testing.T) {
 // TestReadsAgree holds the walk over the newest entries and the merge of topics against each other and against a plain list.
 func TestReadsAgree(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	m := NewMemory(rules(1_000_000, "a.>", "b"), 1<<30)
+	m := NewMemory(rules(1_000_000, "a.>", "b"), 1<<30, 0)
 	topics := []string{"a.1", "a.2", "a.1.x", "b"}
 	var all []string
 	for range 3000 {
@@ -128,7 +128,7 @@ func TestReadsAgree(t *testing.T) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	m := NewMemory(rules(100, ">"), 64<<20)
+	m := NewMemory(rules(100, ">"), 64<<20, 0)
 	e := &event.Event{Topic: "a", Data: []byte(strings.Repeat("x", 200))}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -139,7 +139,7 @@ func BenchmarkAppend(b *testing.B) {
 }
 
 func BenchmarkReplay(b *testing.B) {
-	m := NewMemory(rules(100, ">"), 64<<20)
+	m := NewMemory(rules(100, ">"), 64<<20, 0)
 	for range 100 {
 		publish(b, m, "a")
 	}

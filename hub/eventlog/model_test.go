@@ -50,7 +50,7 @@ func TestNothingIsLostInSilence(t *testing.T) {
 	for seed := range uint64(500) {
 		r := rand.New(rand.NewPCG(seed, 9))
 		m := &model{t: t, r: r, now: time.Unix(1000, 0)}
-		m.Memory = NewMemory(m.someRules(), 1<<20)
+		m.Memory = NewMemory(m.someRules(), 1<<20, time.Duration(r.IntN(3))*time.Second)
 		m.clock = func() time.Time { return m.now }
 		for range 400 {
 			m.step()

@@ -14,7 +14,7 @@ import (
 // few events and lose others in any order.
 func TestPatternsAgreeWithNames(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	m := NewMemory([]Rule{{sel("p.*"), 3, time.Hour}, {sel("p.deep"), 5000, time.Hour}, {sel("q"), 4000, time.Hour}}, 1<<20)
+	m := NewMemory([]Rule{{sel("p.*"), 3, time.Hour}, {sel("p.deep"), 5000, time.Hour}, {sel("q"), 4000, time.Hour}}, 1<<20, 0)
 	topics := []string{"p.deep", "p.1", "p.2", "p.3", "q"}
 	for range 20 {
 		start := Start{Conflate: r.IntN(2) == 0}
@@ -54,7 +54,7 @@ func readOn(s *Subscription, after uint64, room int) (entries []uint64, lost []s
 }
 
 func TestAReadLooksThroughSoManyEntriesAndNoMore(t *testing.T) {
-	m := NewMemory(rules(1_000_000, ">"), 1<<30)
+	m := NewMemory(rules(1_000_000, ">"), 1<<30, 0)
 	for range 10 * nearby {
 		publish(t, m, "others")
 	}
@@ -105,7 +105,7 @@ func TestMarksFindEntriesThatAreLeft(t *testing.T) {
 
 func BenchmarkManyTopics(b *testing.B) {
 	const topics = 100_000
-	m := NewMemory(rules(1, ">"), 1<<30)
+	m := NewMemory(rules(1, ">"), 1<<30, 0)
 	for i := range topics {
 		publish(b, m, fmt.Sprint("p.", i))
 	}

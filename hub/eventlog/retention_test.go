@@ -15,7 +15,7 @@ import (
 
 func TestRetention(t *testing.T) {
 	now := time.Unix(1000, 0)
-	m := NewMemory([]Rule{{sel("short"), 10, time.Second}, {sel("long"), 2, time.Minute}}, 1<<20)
+	m := NewMemory([]Rule{{sel("short"), 10, time.Second}, {sel("long"), 2, time.Minute}}, 1<<20, 0)
 	m.clock = func() time.Time { return now }
 	s, _ := subscribe(t, m, Start{}, ">")
 	publish(t, m, "long")
@@ -41,7 +41,7 @@ func TestRetention(t *testing.T) {
 
 func TestRetentionByBytes(t *testing.T) {
 	const limit = 64 << 10
-	m := NewMemory(rules(1_000_000, ">"), limit)
+	m := NewMemory(rules(1_000_000, ">"), limit, 0)
 	for i := range 1000 {
 		if _, err := m.Append(&event.Event{Topic: fmt.Sprintf("t%d", i%7), Data: make([]byte, i)}); err != nil {
 			t.Fatal(err)
@@ -59,7 +59,7 @@ func TestRetentionByBytes(t *testing.T) {
 
 func TestTTL(t *testing.T) {
 	now := time.Unix(1000, 0)
-	m := NewMemory(rules(2, "a"), 1<<20)
+	m := NewMemory(rules(2, "a"), 1<<20, 0)
 	m.clock = func() time.Time { return now }
 	s, _ := subscribe(t, m, Start{}, "a")
 	for range 2 {
@@ -79,7 +79,7 @@ func TestTTL(t *testing.T) {
 
 func TestIDs(t *testing.T) {
 	now := time.Unix(1000, 0)
-	m := NewMemory(rules(1, "a", "b"), 1<<20)
+	m := NewMemory(rules(1, "a", "b"), 1<<20, 0)
 	m.clock = func() time.Time { return now }
 	first, err := m.Append(&event.Event{Topic: "a", ID: "k", Data: []byte("x")})
 	if err != nil || first.Duplicate {
@@ -119,7 +119,7 @@ func TestIDs(t *testing.T) {
 }
 
 func TestReadersCostTheLogNothing(t *testing.T) {
-	m := NewMemory(rules(10, "p.>"), 1<<20)
+	m := NewMemory(rules(10, "p.>"), 1<<20, 0)
 	for i := range 100 {
 		subscribe(t, m, Start{}, fmt.Sprint("p.", i), fmt.Sprint("p.*.", i))
 	}
@@ -130,7 +130,7 @@ func TestReadersCostTheLogNothing(t *testing.T) {
 
 func TestTopicsCountAgainstTheLimit(t *testing.T) {
 	const limit = 1 << 20
-	m := NewMemory(rules(10, "p.>"), limit)
+	m := NewMemory(rules(10, "p.>"), limit, 0)
 	for i := range 20_000 {
 		publish(t, m, fmt.Sprint("p.", i, ".", strings.Repeat("x", 200)))
 		if u := m.Usage(); u.Bytes > limit {
@@ -160,7 +160,7 @@ func TestEventsHoldNothingElseInMemory(t *testing.T) {
 		"a topic's name":  func() event.Event { return event.Event{Topic: strings.Repeat("a", request)[:1]} },
 		"data as it came": func() event.Event { return event.Event{Data: append(make([]byte, 0, request), 'x')} },
 	} {
-		m := NewMemory(rules(100, "a"), 1<<20)
+		m := NewMemory(rules(100, "a"), 1<<20, 0)
 		for range 100 {
 			one := e()
 			one.Topic = cmp.Or(one.Topic, "a")

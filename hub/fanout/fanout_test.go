@@ -99,7 +99,7 @@ type hub struct {
 }
 
 func newHub(t testing.TB, events int, s Settings) *hub {
-	log := eventlog.NewMemory([]eventlog.Rule{{Selector: sels(t, ">")[0], Events: events, Age: time.Hour}}, 1<<30)
+	log := eventlog.NewMemory([]eventlog.Rule{{Selector: sels(t, ">")[0], Events: events, Age: time.Hour}}, 1<<30, 0)
 	h := &hub{t: t, log: log, seen: &counts{}}
 	h.pool = New(log, s, h.seen)
 	t.Cleanup(func() {

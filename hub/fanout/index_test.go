@@ -29,7 +29,7 @@ func TestIndexAgreesWithSelectors(t *testing.T) {
 		}
 		return strings.Join(parts, ".")
 	}
-	log := eventlog.NewMemory([]eventlog.Rule{{Selector: sels(t, ">")[0], Events: 1, Age: time.Hour}}, 1<<20)
+	log := eventlog.NewMemory([]eventlog.Rule{{Selector: sels(t, ">")[0], Events: 1, Age: time.Hour}}, 1<<20, 0)
 	x := newIndex()
 	var all []*reader
 	for range 200 {
