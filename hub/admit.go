@@ -3,7 +3,11 @@ package hub
 import (
 	"net/http"
 	"sync"
+	"time"
 )
+
+// retryMargin is what a reader may take longer than it was told until it is back: as long as a phone is silent in a tunnel.
+const retryMargin = 30 * time.Second
 
 // turnedAway is why a reader is told to come back later, for metrics; empty is not at all.
 type turnedAway string
@@ -22,6 +26,7 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, q query, bad *pro
 		return bad
 	}
 	h.metrics.turnedAway.WithLabelValues(string(bad.turnedAway)).Inc()
+	h.turningAway.note(h.now(), h.backWithin())
 	if q.asked.Format.Lines {
 		return bad
 	}
@@ -30,6 +35,40 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, q query, bad *pro
 	defer sink.finish()
 	_ = h.pool.Refuse(sink, q.asked.Quiet) // the client may be gone
 	return nil
+}
+
+// backWithin is how long a reader that was turned away takes at most until it is back: fanout.Pool tells it up to twice the delay.
+func (h *Hub) backWithin() time.Duration {
+	return 2*h.state.Load().config.Reconnect.Delay.D() + retryMargin
+}
+
+// episode is a time in which readers are turned away again and again. A page that is turned away with its ticket comes back with no
+// Last-Event-ID, and for longer than a ticket opens without one; a ticket that could be opened when the episode began opens as long
+// as it lasts. Anybody may bring about an episode. There is little to gain by that: whoever has another's ticket may say himself
+// that he comes back. The zero episode is none.
+type episode struct {
+	mu          sync.Mutex
+	began, last time.Time
+}
+
+// note that a reader is turned away now. It is of the same episode as the one before if that could have come back in between.
+func (e *episode) note(now time.Time, backWithin time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now.Sub(e.last) > backWithin {
+		e.began = now
+	}
+	e.last = now
+}
+
+// since is when the episode began, and zero when all who were turned away have had the time to come back.
+func (e *episode) since(now time.Time, backWithin time.Duration) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now.Sub(e.last) > backWithin {
+		return time.Time{}
+	}
+	return e.began
 }
 
 // admit counts a connection, if it may come in now. An identity's own limit is for this hub alone: each replica has its own count.

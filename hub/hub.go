@@ -47,6 +47,7 @@ type Hub struct {
 	pool    *fanout.Pool
 	metrics *metrics
 	logger  *slog.Logger
+	now     func() time.Time // of credentials
 	stall   time.Duration
 	// headers and body bound how long a client may take to send them.
 	headers, body time.Duration
@@ -61,10 +62,11 @@ type Hub struct {
 	state       atomic.Pointer[state]
 	troubles    troubles
 
-	draining   atomic.Bool
-	taken      atomic.Int64 // connections that count against the limit
-	identities identities
-	rates      rates
+	draining    atomic.Bool
+	taken       atomic.Int64 // connections that count against the limit
+	identities  identities
+	turningAway episode
+	rates       rates
 
 	subscribe, publish, admin net.Listener
 }
@@ -72,12 +74,15 @@ type Hub struct {
 // New listens and returns a hub that serves as soon as it runs. Run must be called, since it closes what New opened.
 func New(o Options) (*Hub, error) {
 	h := &Hub{
-		logger: o.Logger, stall: cmp.Or(o.StallTimeout, DefaultStallTimeout),
+		logger: o.Logger, now: o.now, stall: cmp.Or(o.StallTimeout, DefaultStallTimeout),
 		headers: cmp.Or(o.headers, headerTimeout), body: cmp.Or(o.body, bodyTimeout), wanted: o.Config,
 		references: reference.In(o.References), remote: auth.NewRemoteKeys(o.Logger, o.now),
 	}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
+	}
+	if h.now == nil {
+		h.now = time.Now
 	}
 	if o.Config.TLS != nil {
 		h.certificate = &certificate{logger: h.logger}

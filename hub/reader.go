@@ -64,6 +64,7 @@ func (h *Hub) reader(s *state, w http.ResponseWriter, r *http.Request) (*auth.Re
 		Query:         values.Get("access_token"),
 		Origin:        r.Header.Get("Origin"),
 		ComesBack:     r.Header.Get("Last-Event-ID") != "",
+		TurnedAway:    h.turningAway.since(h.now(), h.backWithin()),
 	}
 	w.Header().Add("Vary", "Authorization")
 	if name := s.subscribers.Cookie(); name != "" {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,6 +102,53 @@ func TestATicketOpensAgainAtAnyHubOfItsStream(t *testing.T) {
 	if resp, body := do(t, "GET", other.url(url), "", "Last-Event-ID", "k3f9a2xq-1"); resp.StatusCode != 401 || !strings.Contains(body, "expired") {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
+}
+
+// shifted is a clock that a test puts forward.
+type shifted struct{ by atomic.Int64 }
+
+func (s *shifted) now() time.Time          { return time.Now().Add(time.Duration(s.by.Load())) }
+func (s *shifted) advance(d time.Duration) { s.by.Add(int64(d)) }
+
+// A page that is turned away has no cursor to come back with, however long that lasts.
+func TestATicketOpensLateForThoseWhoWereTurnedAway(t *testing.T) {
+	const step = 20 * time.Second // a reader is told to come back within 4 s
+	var clock shifted
+	full := func(c *config.Config) { withTickets(c); c.Limits.Connections = 1 }
+	s := startJWTWith(t, hub.Options{}.WithClock(clock.now), full)
+	s.read("topic=orders", asBearer(tokenOf(t, "bob", nil))...).expect("runnel-open", "live")
+	url := func(ticket string) string { return "topic=orders&ticket=" + ticket }
+	refused := func(name, ticket, want string) {
+		t.Helper()
+		if resp, body := do(t, "GET", s.url(url(ticket)), ""); resp.StatusCode != 401 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
+		}
+	}
+	old := s.ticket(`{"topics":["orders"]}`)
+	clock.advance(3 * step)
+	refused("never used", old, "within 1m0s")
+	ticket := s.ticket(`{"topics":["orders"]}`)
+	_, answer := s.askTicket(`{"topics":["orders"]}`, asBearer(tokenOf(t, "alice", map[string]any{"exp": time.Now().Add(2 * time.Minute).Unix()}))...)
+	short := strings.Split(answer, `"`)[3]
+	clock.advance(2 * step)
+	for range 5 {
+		s.read(url(ticket)).expect("runnel-close", `"overloaded"`)
+		refused("of long before", old, "within 1m0s")
+		clock.advance(step)
+	}
+	refused("as long as its token", short, "expired")
+
+	roomy := base()
+	byJWT(roomy)
+	withTickets(roomy)
+	if err := s.Reload(roomy); err != nil {
+		t.Fatal(err)
+	}
+	s.read(url(ticket)).expect("runnel-open", "live")
+	refused("of long before", old, "within 1m0s")
+	clock.advance(step)
+	refused("long after", ticket, "within 1m0s")
+	s.read(url(ticket), "Last-Event-ID", "k3f9a2xq-1").expect("runnel-open", "reset")
 }
 
 func TestATicketIsForThePagesOfOneOrigin(t *testing.T) {

@@ -129,6 +129,15 @@ type Credentials struct {
 	// Origin of the page, and whether it comes back with a cursor in the Last-Event-ID header: what a ticket is bound to.
 	Origin    string
 	ComesBack bool
+	// TurnedAway is since when readers have been turned away who would have been let in otherwise, so that a ticket may be late
+	// without its page's fault; zero is not.
+	TurnedAway time.Time
+}
+
+// late says whether a ticket that was made at a time can no longer be opened.
+func (c *Credentials) late(made, now time.Time) bool {
+	due := made.Add(TicketWindow)
+	return now.After(due) && !c.ComesBack && (c.TurnedAway.IsZero() || c.TurnedAway.After(due))
 }
 
 // Authenticate finds out who reads. The errors are ErrMissing, ErrRefused, ErrTicket, ErrOrigin and ErrNotReady; the last is one that

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// TicketWindow is how long after its making a ticket opens without a cursor: a page needs it at once.
+	// TicketWindow is how long after its making a ticket opens without a cursor: a page needs it at once, unless it is turned away.
 	TicketWindow = time.Minute
 	// maxTicketBytes keeps a URL with a ticket below the 8 KiB that common proxies take as a request's first line.
 	maxTicketBytes = 6 << 10
@@ -141,7 +141,7 @@ func (s *Subscribers) open(ctx context.Context, c Credentials) (*Reader, error) 
 		return nil, err
 	}
 	now := s.now()
-	if now.UnixMilli()-content.Made > TicketWindow.Milliseconds() && !c.ComesBack {
+	if c.late(time.UnixMilli(content.Made), now.Truncate(time.Millisecond)) {
 		return nil, fmt.Errorf("%w: it was to be opened within %v, and after that only a reader that comes back with Last-Event-ID opens it: ask POST /v1/tickets for a new one", ErrTicket, TicketWindow)
 	}
 	if content.Origin != "" && c.Origin != "" && c.Origin != content.Origin {
