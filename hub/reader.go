@@ -86,7 +86,7 @@ func (h *Hub) authenticate(s *state, r *http.Request, c auth.Credentials) (*auth
 	case errors.Is(err, auth.ErrOrigin):
 		return nil, refuse(http.StatusForbidden, "origin_not_allowed", "%v than %s: ask POST /v1/tickets for one from the page that uses it", err, quote(c.Origin))
 	case errors.Is(err, auth.ErrMissing):
-		return nil, refuse(http.StatusUnauthorized, "credential_missing", "%v", err).challenged(realm(s), "")
+		return nil, refuse(http.StatusUnauthorized, credentialMissing, "%v", err).challenged(realm(s), "")
 	case errors.Is(err, auth.ErrTicket):
 		return nil, refuse(http.StatusUnauthorized, "ticket_refused", "%v", err).challenged(realm(s), invalidToken)
 	default:
@@ -108,6 +108,9 @@ func (h *Hub) notReady(err error) *problem {
 func notGranted(who *auth.Reader, selector event.Selector) *problem {
 	return refuse(http.StatusForbidden, "topic_not_granted", "you may not read %s: %s", selector, who.Advice(selector))
 }
+
+// credentialMissing is the code of a request without any credential.
+const credentialMissing = "credential_missing"
 
 // invalidToken is the error code for a credential that is there and not good (RFC 6750, section 3.1).
 const invalidToken = "invalid_token"

@@ -54,11 +54,10 @@ func (h *Hub) serveTickets(w http.ResponseWriter, r *http.Request) *problem {
 		w.Header().Set("Allow", "POST, OPTIONS")
 		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "POST here for a ticket, with the topics that it is for")
 	}
-	authorization := r.Header.Get("Authorization")
-	if authorization == "" {
-		return refuse(http.StatusUnauthorized, "credential_missing", "no credential: a ticket is made by the Authorization header alone, send `Authorization: Bearer <token>`").challenged(realm(s), "")
+	who, bad := h.authenticate(s, r, auth.Credentials{Authorization: r.Header.Get("Authorization")})
+	if bad != nil && bad.Code == credentialMissing {
+		bad.Detail = "no credential: a ticket is made by the Authorization header alone, send `Authorization: Bearer <token>`"
 	}
-	who, bad := h.authenticate(s, r, auth.Credentials{Authorization: authorization})
 	if bad != nil {
 		return bad
 	}

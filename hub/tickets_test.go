@@ -182,6 +182,7 @@ func TestTicketRequests(t *testing.T) {
 	}{
 		"no token":         {`{"topics":["orders"]}`, nil, 401, "credential_missing"},
 		"a cookie":         {`{"topics":["orders"]}`, []string{"Cookie", "session=" + alice}, 401, "a ticket is made by the Authorization header alone"},
+		"a proxy's":        {`{"topics":["orders"]}`, []string{"Authorization", "Basic eDp5"}, 401, "a ticket is made by the Authorization header alone"},
 		"a bad token":      {`{"topics":["orders"]}`, asBearer("x"), 401, "token_refused"},
 		"no topics":        {`{}`, asBearer(alice), 400, "topic_missing"},
 		"malformed topic":  {`{"topics":["a..b"]}`, asBearer(alice), 400, "topic_malformed"},

@@ -118,9 +118,8 @@ func (p *Publishers) Authenticate(authorization string) (Publisher, error) {
 		all, err := event.ParseSelector(event.ManyTokens)
 		return Publisher{Name: "anonymous", topics: []event.Selector{all}}, err
 	}
-	scheme, token, _ := strings.Cut(authorization, " ")
-	token = strings.TrimSpace(token)
-	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+	token, bearer := bearerToken(authorization)
+	if !bearer || token == "" {
 		return Publisher{}, fmt.Errorf("%w: send `Authorization: Bearer <token>` with %s", ErrMissing, p.wanted())
 	}
 	if publisher, ok := p.keys.find(sha256.Sum256([]byte(token))); ok {

@@ -117,7 +117,7 @@ func (s *Subscribers) Tickets() bool { return s.sealer != nil }
 // Credentials are what a request carries; empty is none. The first that is there decides, whether it is good or not: a bad header is
 // not made up for by a good cookie.
 type Credentials struct {
-	// Authorization is the header (RFC 6750, section 2.1).
+	// Authorization is the header (RFC 6750, section 2.1). Of another scheme than Bearer it is none.
 	Authorization string
 	// Ticket is one that Ticket has made.
 	Ticket string
@@ -144,15 +144,13 @@ func (c *Credentials) late(made, now time.Time) bool {
 // mends itself. A reader without any grant is returned all the same, and may read nothing. It waits at most 5 s, for a fetch of
 // keys that the reader's token or ticket has caused.
 func (s *Subscribers) Authenticate(ctx context.Context, c Credentials) (*Reader, error) {
+	token, bearer := bearerToken(c.Authorization)
 	switch {
 	case s.anonymous:
 		return &Reader{anonymous: true}, nil
-	case c.Authorization != "":
-		scheme, token, _ := strings.Cut(c.Authorization, " ")
-		token = strings.TrimSpace(token)
-		if !strings.EqualFold(scheme, "Bearer") || token == "" {
-			return nil, fmt.Errorf("%w: the Authorization header is not `Bearer <token>`", ErrRefused)
-		}
+	case bearer && token == "":
+		return nil, fmt.Errorf("%w: the Authorization header is not `Bearer <token>`", ErrRefused)
+	case bearer:
 		return s.token(ctx, token)
 	case c.Ticket != "":
 		return s.open(ctx, c)
@@ -164,6 +162,13 @@ func (s *Subscribers) Authenticate(ctx context.Context, c Credentials) (*Reader,
 		return nil, fmt.Errorf("%w: a token is not taken from the query, where logs show it: %s", ErrMissing, s.send())
 	}
 	return nil, fmt.Errorf("%w: %s", ErrMissing, s.send())
+}
+
+// bearerToken takes the token out of an Authorization header (RFC 6750, section 2.1), and says whether it is of that scheme. Others
+// are for somebody else, such as a proxy before the hub that asks for a password.
+func bearerToken(authorization string) (token string, ok bool) {
+	scheme, token, _ := strings.Cut(authorization, " ")
+	return strings.TrimSpace(token), strings.EqualFold(scheme, "Bearer")
 }
 
 // send says which credentials are taken.
