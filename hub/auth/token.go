@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -38,6 +39,9 @@ func readToken(text string, algorithms []jose.SignatureAlgorithm) (unverified, e
 	if len(text) > maxTokenBytes {
 		return unverified{}, fmt.Errorf("%w: it is longer than %d bytes", ErrRefused, maxTokenBytes)
 	}
+	if strings.ContainsFunc(text, notCompact) {
+		return unverified{}, fmt.Errorf("%w: it holds characters that no JSON Web Token has", ErrRefused)
+	}
 	token, err := jwt.ParseSigned(text, algorithms)
 	if err != nil {
 		return unverified{}, fmt.Errorf("%w: it is no JSON Web Token signed by %v", ErrRefused, algorithms)
@@ -50,6 +54,12 @@ func readToken(text string, algorithms []jose.SignatureAlgorithm) (unverified, e
 	}
 	header := token.Headers[0]
 	return unverified{token, named.Issuer, header.KeyID, jose.SignatureAlgorithm(header.Algorithm)}, nil
+}
+
+// notCompact says that a compact form (RFC 7515, section 7.1) does not hold a character: the library passes over line ends, and a
+// token would have many texts.
+func notCompact(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 }
 
 // verify returns the claims if the token is signed by one of the keys. Each key must be one that the token's algorithm may use.
