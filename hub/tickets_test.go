@@ -125,7 +125,7 @@ func TestATicketOpensLateForThoseWhoWereTurnedAway(t *testing.T) {
 		}
 	}
 	old := s.ticket(`{"topics":["orders"]}`)
-	clock.advance(3 * step)
+	clock.advance(3*step + time.Second)
 	refused("never used", old, "within 1m0s")
 	ticket := s.ticket(`{"topics":["orders"]}`)
 	_, answer := s.askTicket(`{"topics":["orders"]}`, asBearer(tokenOf(t, "alice", map[string]any{"exp": time.Now().Add(2 * time.Minute).Unix()}))...)
