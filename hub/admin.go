@@ -30,6 +30,8 @@ type Status struct {
 	Topics []TopicStatus `json:"topics"`
 	// RestartNeeded says what of the configuration only a hub that starts anew can carry out; empty is nothing.
 	RestartNeeded string `json:"restartNeeded,omitempty"`
+	// WatchError says why changes of the configuration, and of what it refers to, are noticed late; empty when they are watched for.
+	WatchError string `json:"watchError,omitempty"`
 	// Missing names what the hub waits for: references that are missing or of no use, and issuers' keys. The rest works.
 	Missing []string `json:"missing,omitempty"`
 }
@@ -66,7 +68,7 @@ func (h *Hub) Status() Status {
 		Stream: s.config.Stream, ConfigHash: s.hash, Epoch: head.Epoch, Seq: head.Seq, Draining: h.draining.Load(),
 		Connections: h.pool.Readers(), RetainedBytes: usage.Bytes,
 	}
-	out.ConfigError, out.Missing = h.troubles.text(), s.missing()
+	out.ConfigError, out.WatchError, out.Missing = h.troubles.text(), h.troubles.late(), s.missing()
 	switch encrypted := h.certificate != nil; {
 	case encrypted && s.config.TLS == nil:
 		out.RestartNeeded = "tls is gone, and this hub goes on with it until it ends: a port does not change while it is open"

@@ -103,3 +103,19 @@ func TestAdmin(t *testing.T) {
 		t.Errorf("POST: %d", resp.StatusCode)
 	}
 }
+
+func TestFailuresOfWatchingAreNoRefusedConfiguration(t *testing.T) {
+	s := start(t, nil)
+	s.Watched(errors.New("too many open files"))
+	got := s.Status()
+	if got.ConfigError != "" || got.WatchError != "changes are noticed within 10s, since they cannot be watched for: too many open files" {
+		t.Errorf("%+v", got)
+	}
+	if m := metrics(t, s); !strings.Contains(m, "runnel_hub_config_last_load_successful 1") {
+		t.Error(m)
+	}
+	s.Watched(nil)
+	if got := s.Status().WatchError; got != "" {
+		t.Errorf("still %q", got)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/runnel-dev/runnel/hub/event"
 	"github.com/runnel-dev/runnel/hub/eventlog"
 	"github.com/runnel-dev/runnel/hub/fanout"
+	"github.com/runnel-dev/runnel/hub/follow"
 	"github.com/runnel-dev/runnel/hub/reference"
 )
 
@@ -144,6 +145,17 @@ func (h *Hub) Refuse(err error) {
 	h.logger.Error("configuration refused, the one before stays", "error", err)
 }
 
+// Watched notes that a change of the configuration, or of what that refers to, is noticed late, since the system cannot watch for it;
+// nil notes that it can again. The admin port says so; the hub goes on all the same.
+func (h *Hub) Watched(err error) {
+	h.troubles.watched(err)
+	if err != nil {
+		h.logger.Warn("changes are noticed late, they cannot be watched for", "error", err, "interval", follow.PollInterval.String())
+		return
+	}
+	h.logger.Info("changes are noticed at once again")
+}
+
 // put makes a state the one that runs, unless it is no other.
 func (h *Hub) put(s *state) {
 	old := h.state.Load()
@@ -195,15 +207,28 @@ func (s *state) meanwhile(i auth.Invalid) string {
 type troubles struct {
 	mu                       sync.Mutex
 	ofDocument, ofReferences error
+	ofWatch                  error // which keeps nothing from running, and makes it late
 }
 
 func (t *troubles) refused(err error)  { t.set(&t.ofDocument, err) }
 func (t *troubles) unusable(err error) { t.set(&t.ofReferences, err) }
 
+func (t *troubles) watched(err error) { t.set(&t.ofWatch, err) }
+
 func (t *troubles) set(which *error, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	*which = err
+}
+
+// late is empty when changes are watched for.
+func (t *troubles) late() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ofWatch == nil {
+		return ""
+	}
+	return fmt.Sprintf("changes are noticed within %v, since they cannot be watched for: %v", follow.PollInterval, t.ofWatch)
 }
 
 // text is empty when there are none.

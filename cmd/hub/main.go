@@ -52,10 +52,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", *path, err)
 	}
-	follower, err := follow.New(*path, text)
-	if err != nil {
-		return err
-	}
+	follower := follow.New(*path, text)
 	logger := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 	h, err := hub.New(hub.Options{Config: c, References: *references, SubscribeAddr: *subscribe, PublishAddr: *publish, AdminAddr: *admin, Logger: logger})
 	if err != nil {
@@ -77,7 +74,7 @@ func serve(ctx context.Context, h *hub.Hub, follower *follow.Follower) error {
 				return
 			}
 			_ = h.Reload(c) // the same
-		}, h.Refuse)
+		}, h.Refuse, h.Watched)
 	}()
 	err := h.Run(ctx)
 	stop()

@@ -21,14 +21,10 @@ type Follower struct {
 }
 
 // New begins to watch. The file has the content last; whatever it becomes from now on is not missed.
-func New(path string, last []byte) (*Follower, error) {
+func New(path string, last []byte) *Follower {
 	f := &Follower{path: path, last: last, directories: func() []string { return nil }, news: func() {}}
-	watch, err := NewWatch(func() []string { return append(f.around(), f.directories()...) })
-	if err != nil {
-		return nil, err
-	}
-	f.watch = watch
-	return f, nil
+	f.watch = NewWatch(func() []string { return append(f.around(), f.directories()...) })
+	return f
 }
 
 // around are the directories of the file, and of what it is a link to.
@@ -47,12 +43,13 @@ func (f *Follower) Also(directories func() []string, news func()) {
 }
 
 // Run calls changed with each new content until ctx is done, and lost when the file can no longer be read, once until it
-// can be read again, which changed is told even if the content is the same; or when something cannot be watched. All calls come from one goroutine. It frees the follower.
-func (f *Follower) Run(ctx context.Context, changed func([]byte), lost func(error)) error {
+// can be read again, which changed is told even if the content is the same. It calls watched as Watch.Run does. All calls come from
+// one goroutine. It frees the follower.
+func (f *Follower) Run(ctx context.Context, changed func([]byte), lost, watched func(error)) error {
 	return f.watch.Run(ctx, func() {
 		f.look(changed, lost)
 		f.news()
-	}, lost)
+	}, watched)
 }
 
 // Close frees a follower that does not run.

@@ -21,14 +21,11 @@ func write(t *testing.T, path, text string) {
 // following follows a file until the test ends, and returns where its contents and losses arrive.
 func following(t *testing.T, path, content string) (contents <-chan string, losses <-chan error) {
 	t.Helper()
-	f, err := New(path, []byte(content))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := New(path, []byte(content))
 	ctx, cancel := context.WithCancel(context.Background())
 	seen, lost, done := make(chan string, 16), make(chan error, 16), make(chan error)
 	go func() {
-		done <- f.Run(ctx, func(b []byte) { seen <- string(b) }, func(err error) { lost <- err })
+		done <- f.Run(ctx, func(b []byte) { seen <- string(b) }, func(err error) { lost <- err }, func(err error) { t.Error(err) })
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -183,15 +180,12 @@ func TestADirectoryThatNeverRestsDelaysNothingForLong(t *testing.T) {
 func TestTellsOfOtherDirectoriesToo(t *testing.T) {
 	path, other := filepath.Join(t.TempDir(), "f.yaml"), filepath.Join(t.TempDir(), "other")
 	write(t, path, "old")
-	f, err := New(path, []byte("old"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := New(path, []byte("old"))
 	news, done := make(chan struct{}, 64), make(chan error)
 	f.Also(func() []string { return []string{other} }, func() { news <- struct{}{} })
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		done <- f.Run(ctx, func([]byte) { t.Error("the file has not changed") }, func(err error) { t.Error(err) })
+		done <- f.Run(ctx, func([]byte) { t.Error("the file has not changed") }, func(err error) { t.Error(err) }, func(err error) { t.Error(err) })
 	}()
 	next(t, news)
 	mkdir(t, other)

@@ -19,30 +19,35 @@ const settle = 100 * time.Millisecond
 // maxSettle is how long a directory that never rests may put that off.
 const maxSettle = time.Second
 
-// Watch tells when directories have news and have come to rest. One that is missing is noticed when it appears.
+// PollInterval is how often directories are looked at that cannot be watched: within the minute or two that a kubelet takes anyhow,
+// and seldom enough that reading a few small files costs nothing.
+const PollInterval = 10 * time.Second
+
+// Watch tells when directories have news and have come to rest. One that is missing is noticed when it appears. Where the system
+// cannot watch, there may be news every PollInterval: a node gives out few watches, and others may have taken them all.
 type Watch struct {
 	directories func() []string
-	watcher     *fsnotify.Watcher
-	failure     string // the last that was told
+	open        func() (*fsnotify.Watcher, error) // nil with an error
+	poll        time.Duration
+	watcher     *fsnotify.Watcher // nil until there is one to be had
+	failure     string            // the last that was told
 }
 
-// NewWatch begins to watch the directories that the function names. It is asked again whenever there is news. An error says that
-// not even what exists of them can be watched.
-func NewWatch(directories func() []string) (*Watch, error) {
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, fmt.Errorf("watching files: %w", err)
-	}
-	w := &Watch{directories: directories, watcher: watcher}
-	if _, err := w.arm(); err != nil {
-		return nil, errors.Join(err, watcher.Close())
-	}
-	return w, nil
+// NewWatch begins to watch the directories that the function names. It is asked again whenever there is news.
+func NewWatch(directories func() []string) *Watch {
+	return newWatch(directories, fsnotify.NewWatcher, PollInterval)
+}
+
+func newWatch(directories func() []string, open func() (*fsnotify.Watcher, error), poll time.Duration) *Watch {
+	w := &Watch{directories: directories, open: open, poll: poll}
+	_, _ = w.arm() // Run tries again, and tells
+	return w
 }
 
 // Run calls news once at first, since there may have been some before the watch began, and then whenever there has been some, until
-// ctx is done; then it frees the watch. It calls failed when something cannot be watched, once for each cause in a row.
-func (w *Watch) Run(ctx context.Context, news func(), failed func(error)) error {
+// ctx is done; then it frees the watch. It calls watched when something cannot be watched, once for each cause in a row, and with
+// nil when all is watched again.
+func (w *Watch) Run(ctx context.Context, news func(), watched func(error)) error {
 	rest := time.NewTimer(settle)
 	defer rest.Stop()
 	var unrest time.Time // since when there is news
@@ -53,34 +58,52 @@ func (w *Watch) Run(ctx context.Context, news func(), failed func(error)) error 
 		rest.Reset(min(settle, time.Until(unrest.Add(maxSettle))))
 	}
 	for {
+		var events <-chan fsnotify.Event
+		var failures <-chan error
+		if w.watcher != nil {
+			events, failures = w.watcher.Events, w.watcher.Errors
+		}
 		select {
 		case <-ctx.Done():
 			return w.Close()
-		case <-w.watcher.Events:
+		case <-events:
 			wait()
-		case err := <-w.watcher.Errors:
+		case err := <-failures:
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
-				failed(err)
+				w.tell(err, watched)
 			}
 			wait() // events were dropped: look at the files themselves
 		case <-rest.C:
 			unrest = time.Time{}
 			more, err := w.arm()
-			w.tell(err, failed)
+			w.tell(err, watched)
 			news()
-			if more {
+			switch {
+			case more:
 				wait() // something may have appeared below it before it was watched
+			case err != nil:
+				rest.Reset(w.poll)
 			}
 		}
 	}
 }
 
 // Close frees a watch that does not run.
-func (w *Watch) Close() error { return w.watcher.Close() }
+func (w *Watch) Close() error {
+	if w.watcher == nil {
+		return nil
+	}
+	return w.watcher.Close()
+}
 
 // arm watches every directory that is named, or what is above it and exists, and says whether any was not watched before. It comes
 // before what is in them is read, so that nothing happens unseen in between.
 func (w *Watch) arm() (more bool, err error) {
+	if w.watcher == nil {
+		if w.watcher, err = w.open(); err != nil {
+			return false, fmt.Errorf("watching files: %w", err)
+		}
+	}
 	var wanted []string
 	before := w.watcher.WatchList()
 	var failures []error
@@ -111,13 +134,13 @@ func (w *Watch) add(directory string) (watched string, err error) {
 	}
 }
 
-func (w *Watch) tell(err error, failed func(error)) {
-	if err == nil {
-		w.failure = ""
-		return
+func (w *Watch) tell(err error, watched func(error)) {
+	failure := ""
+	if err != nil {
+		failure = err.Error()
 	}
-	if w.failure != err.Error() {
-		w.failure = err.Error()
-		failed(err)
+	if w.failure != failure {
+		w.failure = failure
+		watched(err)
 	}
 }

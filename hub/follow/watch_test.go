@@ -2,19 +2,26 @@ package follow
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
 
 // watching watches directories until the test ends, and returns where news and failures arrive.
 func watching(t *testing.T, directories ...string) (news <-chan struct{}, failures <-chan error) {
 	t.Helper()
-	w, err := NewWatch(func() []string { return directories })
-	if err != nil {
-		t.Fatal(err)
-	}
+	return watchingBy(t, NewWatch(func() []string { return directories }))
+}
+
+func watchingBy(t *testing.T, w *Watch) (news <-chan struct{}, failures <-chan error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	told, failed, done := make(chan struct{}, 64), make(chan error, 64), make(chan error)
 	go func() {
@@ -65,11 +72,12 @@ func TestNoticesADirectoryThatIsReplaced(t *testing.T) {
 	next(t, news)
 }
 
-func TestSaysOnceWhatCannotBeWatched(t *testing.T) {
+func TestSaysOnceWhatCannotBeWatchedAndWhenItCanAgain(t *testing.T) {
 	root := t.TempDir()
-	news, failures := watching(t, root, filepath.Join(root, "file", "below"))
+	below := filepath.Join(root, "file", "below")
+	news, failures := watching(t, root, below)
 	write(t, filepath.Join(root, "file"), "in the way")
-	if err := next(t, failures); !strings.Contains(err.Error(), "below: not a directory") {
+	if err := next(t, failures); err == nil || !strings.Contains(err.Error(), "below: not a directory") {
 		t.Errorf("got %v", err)
 	}
 	next(t, news)
@@ -78,4 +86,41 @@ func TestSaysOnceWhatCannotBeWatched(t *testing.T) {
 	if len(failures) > 0 {
 		t.Errorf("said again: %v", <-failures)
 	}
+	if err := os.Remove(filepath.Join(root, "file")); err != nil {
+		t.Fatal(err)
+	}
+	if err := next(t, failures); err != nil {
+		t.Errorf("it is watched, and still: %v", err)
+	}
+}
+
+// A node gives out 128 watchers to all who share a user, by default.
+func TestLooksNowAndThenWhereNothingCanBeWatched(t *testing.T) {
+	root := t.TempDir()
+	var given atomic.Bool
+	open := func() (*fsnotify.Watcher, error) {
+		if !given.Load() {
+			return nil, syscall.EMFILE
+		}
+		return fsnotify.NewWatcher()
+	}
+	news, failures := watchingBy(t, newWatch(func() []string { return []string{root} }, open, time.Millisecond))
+	if err := next(t, failures); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("got %v", err)
+	}
+	for range 3 {
+		next(t, news)
+	}
+	if len(failures) > 0 {
+		t.Errorf("said again: %v", <-failures)
+	}
+	given.Store(true)
+	if err := next(t, failures); err != nil {
+		t.Errorf("it is watched, and still: %v", err)
+	}
+	for len(news) > 0 {
+		<-news
+	}
+	write(t, filepath.Join(root, "file"), "x")
+	next(t, news)
 }

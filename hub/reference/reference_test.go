@@ -200,8 +200,7 @@ func TestEveryWayThatAnEntryChangesIsNoticed(t *testing.T) {
 // watching returns where news arrives until the test ends.
 func watching(t *testing.T, dir reference.Dir) <-chan struct{} {
 	t.Helper()
-	w, err := follow.NewWatch(dir.Directories)
-	must(t, err)
+	w := follow.NewWatch(dir.Directories)
 	ctx, cancel := context.WithCancel(context.Background())
 	news, done := make(chan struct{}, 64), make(chan error)
 	go func() { done <- w.Run(ctx, func() { news <- struct{}{} }, func(err error) { t.Error(err) }) }()

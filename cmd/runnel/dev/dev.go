@@ -48,10 +48,7 @@ func Run(ctx context.Context, o Options) error {
 	if s.plan, err = s.read(text); err != nil {
 		return err
 	}
-	follower, err := follow.New(o.Filename, text)
-	if err != nil {
-		return err
-	}
+	follower := follow.New(o.Filename, text)
 	s.hub, err = hub.New(hub.Options{
 		Config:        s.plan.config,
 		References:    o.References,
@@ -90,7 +87,7 @@ func (s *session) run(ctx context.Context, f *follow.Follower) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	followed := make(chan error, 1)
-	go func() { followed <- f.Run(ctx, s.changed, s.lost) }()
+	go func() { followed <- f.Run(ctx, s.changed, s.lost, s.watched) }()
 	err := s.hub.Run(ctx)
 	cancel()
 	return errors.Join(err, <-followed)
@@ -124,6 +121,14 @@ func (s *session) changed(text []byte) {
 
 func (s *session) lost(err error) {
 	s.printf("What ran before goes on, and the file is taken up when it is back: %v\n", err)
+}
+
+func (s *session) watched(err error) {
+	if err != nil {
+		s.printf("Changes are noticed within %v, since they cannot be watched for: %v\n", follow.PollInterval, err)
+		return
+	}
+	s.printf("Changes are noticed at once again.\n")
 }
 
 func (s *session) printf(format string, args ...any) {
