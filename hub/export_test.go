@@ -1,6 +1,9 @@
 package hub
 
-import "time"
+import (
+	"net"
+	"time"
+)
 
 // WithClock sets the clock of credentials.
 func (o Options) WithClock(now func() time.Time) Options {
@@ -19,3 +22,6 @@ func (o Options) WithLinger(linger time.Duration) Options {
 	o.linger = linger
 	return o
 }
+
+// Listeners are those for readers and publishers.
+func (h *Hub) Listeners() []net.Listener { return []net.Listener{h.subscribe, h.publish} }

@@ -4,8 +4,6 @@ package hub
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -107,23 +105,4 @@ type Addrs struct{ Subscribe, Publish, Admin string }
 // Addrs returns where the hub listens, with the ports that were picked.
 func (h *Hub) Addrs() Addrs {
 	return Addrs{h.subscribe.Addr().String(), h.publish.Addr().String(), h.admin.Addr().String()}
-}
-
-func (h *Hub) listen(o Options) error {
-	var opened []net.Listener
-	for _, l := range []struct {
-		name, addr string
-		into       *net.Listener
-	}{{"subscribe", o.SubscribeAddr, &h.subscribe}, {"publish", o.PublishAddr, &h.publish}, {"admin", o.AdminAddr, &h.admin}} {
-		ln, err := net.Listen("tcp", l.addr)
-		if err != nil {
-			for _, open := range opened {
-				err = errors.Join(err, open.Close())
-			}
-			return fmt.Errorf("cannot listen for %s: %w", l.name, err)
-		}
-		*l.into = ln
-		opened = append(opened, ln)
-	}
-	return nil
 }

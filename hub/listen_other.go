@@ -1,0 +1,8 @@
+//go:build !linux
+
+package hub
+
+import "time"
+
+// limitSilence does nothing: the system decides how long it sends again.
+func limitSilence(uintptr, time.Duration) error { return nil }
