@@ -1,8 +1,10 @@
 package hub
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -15,7 +17,8 @@ type Status struct {
 	Stream config.Stream `json:"stream"`
 	// ConfigHash names the configuration that the hub runs, by config.Hash.
 	ConfigHash string `json:"configHash"`
-	// ConfigError says why a newer configuration was refused, or something that it refers to; empty when the newest runs.
+	// ConfigError says why a newer configuration was refused, or something that it refers to, or that the certificate has expired; empty
+	// when the newest runs.
 	ConfigError string `json:"configError,omitempty"`
 	// Epoch and Seq are the id of the newest event.
 	Epoch string `json:"epoch"`
@@ -68,7 +71,7 @@ func (h *Hub) Status() Status {
 		Stream: s.config.Stream, ConfigHash: s.hash, Epoch: head.Epoch, Seq: head.Seq, Draining: h.draining.Load(),
 		Connections: h.pool.Readers(), RetainedBytes: usage.Bytes,
 	}
-	out.ConfigError, out.WatchError, out.Missing = h.troubles.text(), h.troubles.late(), s.missing()
+	out.ConfigError, out.WatchError, out.Missing = h.configError(s), h.troubles.late(), s.missing()
 	switch encrypted := h.certificate != nil; {
 	case encrypted && s.config.TLS == nil:
 		out.RestartNeeded = "tls is gone, and this hub goes on with it until it ends: a port does not change while it is open"
@@ -79,6 +82,19 @@ func (h *Hub) Status() Status {
 		out.Topics = append(out.Topics, TopicStatus{r.Selector, r.Events})
 	}
 	return out
+}
+
+func (h *Hub) configError(s *state) string {
+	text := h.troubles.text()
+	end := h.certificate.notAfter()
+	if end.IsZero() || h.now().Before(end) || s.config.TLS == nil {
+		return text
+	}
+	expired := fmt.Sprintf("%v: it expired on %s and clients refuse it: put a renewed one there", s.config.TLS.Certificate(), end.UTC().Format(time.RFC3339))
+	if text == "" {
+		return expired
+	}
+	return text + "; " + expired
 }
 
 func writeText(w http.ResponseWriter, status int, text string) {

@@ -90,12 +90,13 @@ var (
 	topicsDesc      = prometheus.NewDesc("runnel_hub_topics", "Topics that are remembered.", nil, nil)
 	headDesc        = prometheus.NewDesc("runnel_hub_sequence", "Sequence of the newest event.", nil, nil)
 	missingDesc     = prometheus.NewDesc("runnel_hub_references_missing", "Entries of Secrets and ConfigMaps, and issuers' keys, that the hub waits for.", nil, nil)
+	notAfterDesc    = prometheus.NewDesc("runnel_hub_certificate_not_after_timestamp_seconds", "When the certificate that clients are shown expires, in seconds since 1970.", nil, nil)
 	configDesc      = prometheus.NewDesc("runnel_hub_config_info", "The configuration that runs, by its hash.", []string{"hash"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{connectionsDesc, retainedDesc, bytesDesc, topicsDesc, headDesc, missingDesc, configDesc} {
+	for _, d := range []*prometheus.Desc{connectionsDesc, retainedDesc, bytesDesc, topicsDesc, headDesc, missingDesc, notAfterDesc, configDesc} {
 		c <- d
 	}
 }
@@ -112,6 +113,9 @@ func (g *gauges) Collect(c chan<- prometheus.Metric) {
 	gauge(headDesc, float64(g.hub.log.Head().Seq))
 	gauge(missingDesc, float64(len(g.hub.state.Load().missing())))
 	gauge(configDesc, 1, g.hub.state.Load().hash)
+	if end := g.hub.certificate.notAfter(); !end.IsZero() {
+		gauge(notAfterDesc, float64(end.Unix()))
+	}
 	for _, r := range usage.Rules {
 		gauge(retainedDesc, float64(r.Events), r.Selector)
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/runnel-dev/runnel/hub/auth"
 	"github.com/runnel-dev/runnel/hub/config"
@@ -25,6 +26,14 @@ type certificate struct {
 
 // there says whether connections get through.
 func (c *certificate) there() bool { return c.current.Load() != nil }
+
+// notAfter is when the certificate expires; zero when there is none.
+func (c *certificate) notAfter() time.Time {
+	if c == nil || !c.there() {
+		return time.Time{}
+	}
+	return c.current.Load().Leaf.NotAfter
+}
 
 // put replaces the certificate. Nil changes nothing.
 func (c *certificate) put(pair *tls.Certificate) {

@@ -3,11 +3,13 @@ package hub_test
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/runnel-dev/runnel/hub"
 	"github.com/runnel-dev/runnel/hub/config"
@@ -175,6 +177,36 @@ func TestRotatedCertificateIsShownToNewConnectionsAndOldOnesStay(t *testing.T) {
 	}
 	if resp, _ := do(t, "GET", "http://"+s.Addrs().Admin+"/readyz", ""); resp.StatusCode != 200 {
 		t.Errorf("readyz: %s", resp.Status)
+	}
+}
+
+func TestTellsWhenItsCertificateExpires(t *testing.T) {
+	ca, held := newAuthority(t), newReferences(t)
+	var clock shifted
+	s := startWith(t, hub.Options{References: held.dir}.WithClock(clock.now), encrypted)
+	const name = "runnel_hub_certificate_not_after_timestamp_seconds"
+	if got := metrics(t, s); strings.Contains(got, name) {
+		t.Error("there is none yet")
+	}
+	certificate, key := ca.issue(2)
+	held.putPair(certificate, key)
+	if err := s.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair([]byte(certificate), []byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := pair.Leaf.NotAfter
+	if got := metrics(t, s); !strings.Contains(got, fmt.Sprintf("%s %v\n", name, float64(end.Unix()))) {
+		t.Errorf("want %v in\n%s", end, got)
+	}
+	if got := s.Status().ConfigError; got != "" {
+		t.Error(got)
+	}
+	clock.advance(time.Hour)
+	if got := s.Status().ConfigError; !strings.HasPrefix(got, "Secret shop-tls, key tls.crt: it expired on "+end.UTC().Format(time.RFC3339)) {
+		t.Errorf("%q", got)
 	}
 }
 
