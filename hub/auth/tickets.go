@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -115,7 +114,7 @@ func (s *sealer) unseal(text string) (content sealed, err error) {
 		return sealed{}, fmt.Errorf("%w: it is longer than %d bytes", ErrTicket, maxTicketBytes)
 	}
 	foreign := fmt.Errorf("%w: it is not of this stream or its secret has changed, ask POST /v1/tickets for a new one", ErrTicket)
-	if strings.ContainsFunc(text, notCompact) {
+	if !canonical(text) {
 		return sealed{}, foreign
 	}
 	box, err := jose.ParseEncryptedCompact(text, []jose.KeyAlgorithm{jose.DIRECT}, []jose.ContentEncryption{jose.A256GCM})

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -39,8 +40,8 @@ func readToken(text string, algorithms []jose.SignatureAlgorithm) (unverified, e
 	if len(text) > maxTokenBytes {
 		return unverified{}, fmt.Errorf("%w: it is longer than %d bytes", ErrRefused, maxTokenBytes)
 	}
-	if strings.ContainsFunc(text, notCompact) {
-		return unverified{}, fmt.Errorf("%w: it holds characters that no JSON Web Token has", ErrRefused)
+	if !canonical(text) {
+		return unverified{}, fmt.Errorf("%w: it is no JSON Web Token, whose parts are base64url as an encoder writes it", ErrRefused)
 	}
 	token, err := jwt.ParseSigned(text, algorithms)
 	if err != nil {
@@ -56,10 +57,16 @@ func readToken(text string, algorithms []jose.SignatureAlgorithm) (unverified, e
 	return unverified{token, named.Issuer, header.KeyID, jose.SignatureAlgorithm(header.Algorithm)}, nil
 }
 
-// notCompact says that a compact form (RFC 7515, section 7.1) does not hold a character: the library passes over line ends, and a
-// token would have many texts.
-func notCompact(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
+// canonical says whether each part of a compact form (RFC 7515, section 7.1) is base64url as an encoder writes it. The library passes
+// over line ends and bits that are left over, and a token would have many texts.
+func canonical(text string) bool {
+	for part := range strings.SplitSeq(text, ".") {
+		bytes, err := base64.RawURLEncoding.DecodeString(part)
+		if err != nil || base64.RawURLEncoding.EncodeToString(bytes) != part {
+			return false
+		}
+	}
+	return true
 }
 
 // verify returns the claims if the token is signed by one of the keys. Each key must be one that the token's algorithm may use.
