@@ -34,7 +34,7 @@ func allowOrigin(w http.ResponseWriter, r *http.Request, c config.CORS) bool {
 		u, err := url.Parse(origin)
 		return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 	}
-	header.Set("Access-Control-Expose-Headers", "Runnel-Resume, Runnel-Cursor")
+	header.Set("Access-Control-Expose-Headers", "Runnel-Resume, Runnel-Cursor, Retry-After")
 	return true
 }
 

@@ -107,7 +107,8 @@ func TestReadersNeedTokens(t *testing.T) {
 			if resp.StatusCode != c.status || !strings.Contains(body, c.want) || !strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), c.challenge) && !strings.Contains(resp.Header.Get("WWW-Authenticate"), c.challenge) {
 				t.Errorf("%d %s %v", resp.StatusCode, body, resp.Header)
 			}
-			if vary := strings.Join(resp.Header.Values("Vary"), ", "); vary != "Origin, Accept, Authorization" || resp.Header.Get("Access-Control-Allow-Origin") != "https://shop.example" {
+			if vary := strings.Join(resp.Header.Values("Vary"), ", "); vary != "Origin, Accept, Authorization" || resp.Header.Get("Access-Control-Allow-Origin") != "https://shop.example" ||
+				resp.Header.Get("Access-Control-Expose-Headers") != "Runnel-Resume, Runnel-Cursor, Retry-After" {
 				t.Errorf("a page cannot read the answer, or a cache mixes answers: %v", resp.Header)
 			}
 			if c.token != "" && strings.Contains(body, c.token) || c.status != 401 && strings.Contains(body, "alice") && !strings.Contains(c.query, "alice") {
