@@ -103,11 +103,11 @@ func (a *accounts) claims(u unverified) (tokenClaims, error) {
 	if u.key != "" {
 		candidates = keys.Key(u.key)
 	}
-	claims, ok := u.verify(candidates)
-	if !ok {
-		return tokenClaims{}, fmt.Errorf("%w: its signature is by no key that the cluster's issuer publishes", ErrRefused)
+	claims, signed, err := u.verify(candidates)
+	if err == nil && !signed {
+		err = fmt.Errorf("%w: its signature is by no key that the cluster's issuer publishes", ErrRefused)
 	}
-	return claims, nil
+	return claims, err
 }
 
 // check holds the claims against the rules (RFC 7519, section 4.1).

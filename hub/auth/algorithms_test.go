@@ -86,6 +86,7 @@ func TestReadersTokens(t *testing.T) {
 		"DER as HMAC":         {of(jose.HS256, der, "r", good), "signed by HS256"},
 		"symmetric in JWKS":   {of(jose.HS256, []byte(secret), "oct", good), "signed by HS256"},
 		"RS for HMAC issuer":  {of(jose.RS256, r, "r", says(now, map[string]any{"iss": otherIDP})), "signed by RS256"},
+		"a stranger's subject": {of(jose.ES256, stranger, "e", says(now, map[string]any{"sub": 7})), "by no key"},
 		"other's secret":      {of(jose.HS256, []byte(strings.Repeat("x", 32)), "", says(now, map[string]any{"iss": otherIDP})), "by no key"},
 		"issuers confused":    {of(jose.HS256, []byte(secret), "", good), "signed by HS256"},
 		"key by another id":   {of(jose.ES256, e, "r", good), "by no key"},
@@ -105,8 +106,9 @@ func TestReadersTokens(t *testing.T) {
 		"no end":         {of(jose.ES256, e, "e", says(now, map[string]any{"exp": nil})), "no exp"},
 		"not yet":        {of(jose.ES256, e, "e", says(now, map[string]any{"nbf": now.Add(leeway + 2*time.Second).Unix()})), "not valid yet"},
 		"made later":     {of(jose.ES256, e, "e", says(now, map[string]any{"iat": now.Add(leeway + 2*time.Second).Unix()})), "not valid yet"},
-		"end as text":    {of(jose.ES256, e, "e", says(now, map[string]any{"exp": "tomorrow"})), "by no key"},
-		"subject is 7":   {of(jose.ES256, e, "e", says(now, map[string]any{"sub": 7})), "by no key"},
+		"end as text":    {of(jose.ES256, e, "e", says(now, map[string]any{"exp": "tomorrow"})), "exp, nbf and iat numbers"},
+		"subject is 7":   {of(jose.ES256, e, "e", says(now, map[string]any{"sub": 7})), "iss, sub and jti are strings"},
+		"two subjects":   {signText(t, e, "e", strings.Replace(string(body), `"sub":`, `"sub":"bob","sub":`, 1)), "none is there twice"},
 		"long":           {of(jose.ES256, e, "e", says(now, map[string]any{"x": strings.Repeat("x", maxTokenBytes)})), "longer than"},
 		"nonsense":       {"abc", "no JSON Web Token"},
 		"encrypted":      {"a.b.c.d.e", "no JSON Web Token"},
@@ -129,6 +131,24 @@ func TestReadersTokens(t *testing.T) {
 			}
 		})
 	}
+}
+
+// signText signs a text as it is.
+func signText(t testing.TB, key crypto.Signer, id, claims string) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: id}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign([]byte(claims))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
 }
 
 // withKey signs by a key that the token's own header holds (RFC 7515, section 4.1.3).

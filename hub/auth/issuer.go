@@ -62,8 +62,11 @@ func (i *tokenIssuer) verify(ctx context.Context, u unverified, now time.Time) (
 			return tokenClaims{}, nil, err
 		}
 	}
-	c, ok := u.verify(keys.candidates(u))
-	if !ok {
+	c, signed, err := u.verify(keys.candidates(u))
+	if err != nil {
+		return tokenClaims{}, nil, err
+	}
+	if !signed {
 		return tokenClaims{}, nil, fmt.Errorf("%w: its signature is by no key of its issuer", ErrRefused)
 	}
 	return c, keys, i.check(c, now)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	strict "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/hub/event"
@@ -174,13 +173,4 @@ func (s *Subscribers) open(ctx context.Context, c Credentials) (*Reader, error) 
 		r.ticket = append(r.ticket, topic)
 	}
 	return r, nil
-}
-
-// readClaims reads claims that were verified before. Their names are told apart by case (RFC 7519, section 4).
-func readClaims(raw []byte) (tokenClaims, error) {
-	c := tokenClaims{raw: raw}
-	if err := strict.Unmarshal(raw, &c.Claims); err != nil {
-		return tokenClaims{}, err
-	}
-	return c, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	strict "github.com/go-jose/go-jose/v4/json"
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
@@ -29,7 +30,7 @@ type unverified struct {
 // tokenClaims are what a verified token says.
 type tokenClaims struct {
 	jwt.Claims
-	// raw is all of them, a JSON object in which no name is twice.
+	// raw is all of them, a JSON object in which no name is twice. Within the objects that it holds, the last of a name counts.
 	raw []byte
 	// by is the key that verified the token.
 	by jose.JSONWebKey
@@ -69,17 +70,31 @@ func canonical(text string) bool {
 	return true
 }
 
-// verify returns the claims if the token is signed by one of the keys. Each key must be one that the token's algorithm may use.
-func (u unverified) verify(keys []jose.JSONWebKey) (tokenClaims, bool) {
+// verify returns the claims of a token, and whether it is signed by one of the keys. Each key must be one that the token's algorithm
+// may use. The error is ErrRefused, when it is signed and its claims cannot be read.
+func (u unverified) verify(keys []jose.JSONWebKey) (c tokenClaims, signed bool, err error) {
 	for _, k := range keys {
-		var c tokenClaims
 		var raw rawClaims
-		if u.token.Claims(k.Key, &c.Claims, &raw) == nil {
-			c.raw, c.by = raw, k
-			return c, true
+		if u.token.Claims(k.Key, &raw) != nil {
+			continue
 		}
+		if c, err = readClaims(raw); err != nil {
+			return tokenClaims{}, true, fmt.Errorf("%w: its claims are not as RFC 7519 says: iss, sub and jti are strings, aud one or a list of them, "+
+				"exp, nbf and iat numbers, and none is there twice", ErrRefused)
+		}
+		c.by = k
+		return c, true, nil
 	}
-	return tokenClaims{}, false
+	return tokenClaims{}, false, nil
+}
+
+// readClaims reads claims that are verified, now or before. Their names are told apart by case (RFC 7519, section 4).
+func readClaims(raw []byte) (tokenClaims, error) {
+	c := tokenClaims{raw: raw}
+	if err := strict.Unmarshal(raw, &c.Claims); err != nil {
+		return tokenClaims{}, err
+	}
+	return c, nil
 }
 
 // rawClaims takes the text of an object.
