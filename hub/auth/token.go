@@ -36,6 +36,10 @@ type tokenClaims struct {
 	by jose.JSONWebKey
 }
 
+// errClaims refuses a token whose claims cannot be read.
+var errClaims = fmt.Errorf("%w: its claims are not as RFC 7519 says: iss, sub and jti are strings, aud one or a list of them, exp, nbf and iat numbers, "+
+	"and none is there twice", ErrRefused)
+
 // readToken reads a JSON Web Token in its compact form (RFC 7515, section 7.1) that says it is signed by one of the algorithms.
 func readToken(text string, algorithms []jose.SignatureAlgorithm) (unverified, error) {
 	if len(text) > maxTokenBytes {
@@ -52,7 +56,7 @@ func readToken(text string, algorithms []jose.SignatureAlgorithm) (unverified, e
 		Issuer string `json:"iss"`
 	}
 	if err := token.UnsafeClaimsWithoutVerification(&named); err != nil {
-		return unverified{}, fmt.Errorf("%w: its claims are not readable", ErrRefused)
+		return unverified{}, errClaims
 	}
 	header := token.Headers[0]
 	return unverified{token, named.Issuer, header.KeyID, jose.SignatureAlgorithm(header.Algorithm)}, nil
@@ -79,8 +83,7 @@ func (u unverified) verify(keys []jose.JSONWebKey) (c tokenClaims, signed bool, 
 			continue
 		}
 		if c, err = readClaims(raw); err != nil {
-			return tokenClaims{}, true, fmt.Errorf("%w: its claims are not as RFC 7519 says: iss, sub and jti are strings, aud one or a list of them, "+
-				"exp, nbf and iat numbers, and none is there twice", ErrRefused)
+			return tokenClaims{}, true, errClaims
 		}
 		c.by = k
 		return c, true, nil
