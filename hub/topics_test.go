@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,5 +107,20 @@ func TestTopicsAreListed(t *testing.T) {
 	}
 	if resp, _ := do(t, "GET", u, ""); resp.StatusCode != 401 {
 		t.Errorf("without a credential: %d", resp.StatusCode)
+	}
+}
+
+func TestAClaimThatListsTooManyTopicsIsNamed(t *testing.T) {
+	s := startJWT(t, func(c *config.Config) {
+		i := &c.Auth.Subscribers.JWT.Issuers[0]
+		i.Topics, i.TopicsClaim = nil, "topics"
+	})
+	listed := append(slices.Repeat([]string{"users.alice.x"}, 64), "last")
+	for advice, topics := range map[string][]string{"claim topics lists more topics than the 64 that count": listed, "ask its issuer for one whose claim topics lists it": listed[:64]} {
+		token := asBearer(tokenOf(t, "alice", map[string]any{"topics": topics}))
+		if resp, body := do(t, "GET", s.url("topic=last"), "", token...); resp.StatusCode != 403 || !strings.Contains(body, advice) {
+			t.Errorf("%d %s", resp.StatusCode, body)
+		}
+		s.read("topic=users.alice.x", token...).expect("runnel-open", "live")
 	}
 }

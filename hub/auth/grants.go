@@ -29,15 +29,15 @@ func newGrantRules(i config.TokenIssuer) (r grantRules, err error) {
 	return r, nil
 }
 
-// grants are the selectors that a token's claims fill the rules with.
-func (r grantRules) grants(claims map[string]any) (out []event.Selector) {
+// grants are the selectors that a token's claims fill the rules with, and whether a claim lists more topics than count.
+func (r grantRules) grants(claims map[string]any) (out []event.Selector, surplus bool) {
 	for _, t := range r.templates {
 		if s, ok := fill(t, claims); ok {
 			out = append(out, s)
 		}
 	}
 	if r.claim == "" {
-		return out
+		return out, false
 	}
 	listed, _ := claimAt(claims, r.claim).([]any)
 	if one, ok := claimAt(claims, r.claim).(string); ok {
@@ -49,11 +49,14 @@ func (r grantRules) grants(claims map[string]any) (out []event.Selector) {
 			out = append(out, s)
 		}
 	}
-	return out
+	return out, len(listed) > maxClaimTopics
 }
 
 // advice says to a reader what its issuer would have to write into a token. It holds nothing of the reader's own claims.
-func (r grantRules) advice() string {
+func (r grantRules) advice(surplus bool) string {
+	if surplus {
+		return fmt.Sprintf("your token's claim %s lists more topics than the %d that count, ask its issuer for one with fewer, or with patterns", r.claim, maxClaimTopics)
+	}
 	if r.claim != "" {
 		return "ask its issuer for one whose claim " + r.claim + " lists it"
 	}

@@ -21,7 +21,8 @@ func granted(t testing.TB, i config.TokenIssuer, claims string) (out []string) {
 	if err := json.Unmarshal([]byte(claims), &all); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range rules.grants(all) {
+	selectors, _ := rules.grants(all)
+	for _, s := range selectors {
 		out = append(out, s.String())
 	}
 	return out

@@ -96,8 +96,9 @@ func (i *tokenIssuer) reader(c tokenClaims) *Reader {
 	if json.Unmarshal(c.raw, &all) != nil {
 		all = nil // no object: nothing is granted
 	}
+	grants, surplus := i.rules.grants(all)
 	return &Reader{
 		issuer: i.name, subject: c.Subject, claims: c.raw, expiry: time.Unix(min(int64(*c.Expiry), maxExpiry), 0),
-		grants: i.rules.grants(all), advice: i.rules.advice(),
+		grants: grants, advice: i.rules.advice(surplus),
 	}
 }
