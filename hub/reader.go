@@ -44,6 +44,7 @@ func (h *Hub) letIn(w http.ResponseWriter, r *http.Request, q query) (admission,
 		return admission{}, bad
 	}
 	hash := s.hash // and not the state, which a reader must not keep in memory
+	who = who.Admitted()
 	granted := func() bool {
 		now := h.state.Load()
 		return now.hash == hash || now.subscribers.Granted(who, q.selectors)

@@ -66,6 +66,12 @@ func (r *Reader) Advice(s event.Selector) string {
 	return r.advice
 }
 
+// Admitted is what Granted and Until need of a reader that has been let in. It may read nothing by itself, since what a token grants
+// takes much of the memory of a reader that is connected.
+func (r *Reader) Admitted() *Reader {
+	return &Reader{anonymous: r.anonymous, issuer: r.issuer, claims: r.claims, expiry: r.expiry, ticket: r.ticket}
+}
+
 // Granted says whether a reader that was let in before, under whatever configuration, may still read all that it chose. A token's
 // signature is not verified again, since an issuer may have taken a key back that only signs no more; the connection ends with
 // its token at the latest.

@@ -48,10 +48,15 @@ func TestWhoIsStillGrantedAfterAReload(t *testing.T) {
 		c.change(&changed)
 		after := subscribers(t, newClock(), config.JWT{Issuers: []config.TokenIssuer{changed}}, content{})
 		for who, r := range map[string]*Reader{"token": byToken, "ticket": byTicket} {
-			if got := after.Granted(r, choose(t, "users.alice.*")); got != c.want {
-				t.Errorf("%s, by %s: %v", name, who, got)
+			for _, r := range []*Reader{r, r.Admitted()} {
+				if got := after.Granted(r, choose(t, "users.alice.*")); got != c.want {
+					t.Errorf("%s, by %s: %v", name, who, got)
+				}
 			}
 		}
+	}
+	if r := byToken.Admitted(); reads(t, r, "users.alice.x") || !r.Until().Equal(byToken.Until()) || len(r.grants) > 0 || r.advice != "" {
+		t.Errorf("%+v", r)
 	}
 	// A claim that no grant needed before may be needed now, of a ticket too.
 	tenants := issuer
