@@ -112,7 +112,7 @@ func (h *Hub) publisher(r *http.Request) (auth.Publisher, *problem) {
 	case errors.Is(err, auth.ErrNotReady):
 		return who, refuse(http.StatusServiceUnavailable, "not_ready", "%v: nothing is stored, try again", err).later(retryNotReady)
 	case errors.Is(err, auth.ErrMissing):
-		return who, refuse(http.StatusUnauthorized, "credential_missing", "%v", err)
+		return who, refuse(http.StatusUnauthorized, credentialMissing, "%v", err)
 	case err != nil:
 		return who, refuse(http.StatusUnauthorized, "token_refused", "%v", err)
 	}
