@@ -9,22 +9,23 @@ import (
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 	"github.com/runnel-dev/runnel/controllers/render"
+	"github.com/runnel-dev/runnel/test/browser"
 )
 
 var _ = Describe("A page whose hub goes away", func() {
 	var (
 		s      *stream
-		pages  []*page
-		before published
+		pages  []*browser.Page
+		before browser.Event
 	)
 
 	BeforeEach(func(ctx SpecContext) {
 		s = newStream(ctx, v1alpha1.EventStreamSpec{Topics: topics("orders", "prices.*"), Drain: v1alpha1.Drain{Window: "1s"}})
 		// With two, a drain lets one go earlier than the other, and that one may meet the hub that still drains.
-		pages = []*page{s.read("orders", "prices.*"), s.read("orders", "prices.*")}
+		pages = []*browser.Page{s.read("orders", "prices.*"), s.read("orders", "prices.*")}
 		before = s.publish(ctx, "orders", "", "before")
 		for _, p := range pages {
-			Eventually(p.received).Should(Equal([]published{before}))
+			Eventually(p.Received).Should(Equal([]browser.Event{before}))
 		}
 	})
 
@@ -32,17 +33,17 @@ var _ = Describe("A page whose hub goes away", func() {
 	comeBack := func(ctx SpecContext) {
 		GinkgoHelper()
 		for _, p := range pages {
-			Eventually(p.resumes).Should(Equal([]string{"live", "reset"}))
-			Eventually(p.control).WithArguments(runnelGap).Should(HaveLen(1))
-			told := decode[gap](p.control(runnelGap)[0])
+			Eventually(p.Resumes).Should(Equal([]string{"live", "reset"}))
+			Eventually(p.Control).WithArguments(browser.RunnelGap).Should(HaveLen(1))
+			told := browser.Decode[browser.Gap](p.Control(browser.RunnelGap)[0])
 			Expect(told.Reason).To(Equal("reset"))
 			Expect(told.Topics).To(Equal([]string{"orders", "prices.*"}))
 			Expect(told.Requested).To(Equal(before.ID))
 		}
 		after := s.publish(ctx, "prices.eur", "", "after")
 		for _, p := range pages {
-			Eventually(p.received).Should(Equal([]published{before, after}))
-			neverClosed(p)
+			Eventually(p.Received).Should(Equal([]browser.Event{before, after}))
+			p.NeverClosed()
 		}
 	}
 
@@ -52,13 +53,13 @@ var _ = Describe("A page whose hub goes away", func() {
 		least, err := delay.Parse(0)
 		Expect(err).NotTo(HaveOccurred())
 		for _, p := range pages {
-			Eventually(p.control).WithArguments(runnelClose).ShouldNot(BeEmpty())
-			told := decode[closing](p.control(runnelClose)[0])
+			Eventually(p.Control).WithArguments(browser.RunnelClose).ShouldNot(BeEmpty())
+			told := browser.Decode[browser.Closing](p.Control(browser.RunnelClose)[0])
 			Expect(told.Reason).To(Equal("drain"))
 			Expect(told.Reconnect).To(BeTrue())
 			Expect(time.Duration(told.RetryMs) * time.Millisecond).To(And(BeNumerically(">=", least), BeNumerically("<", 2*least)))
-			Eventually(p.by).WithArguments("onerror").ShouldNot(BeEmpty())
-			Expect(p.by("onerror")[0].State).To(Equal(connecting))
+			Eventually(p.By).WithArguments("onerror").ShouldNot(BeEmpty())
+			Expect(p.By("onerror")[0].State).To(Equal(browser.Connecting))
 		}
 	}
 
@@ -66,7 +67,7 @@ var _ = Describe("A page whose hub goes away", func() {
 		s.kill(ctx)
 		comeBack(ctx)
 		for _, p := range pages {
-			Expect(p.control(runnelClose)).To(BeEmpty())
+			Expect(p.Control(browser.RunnelClose)).To(BeEmpty())
 		}
 	})
 
@@ -86,8 +87,8 @@ var _ = Describe("A page whose hub goes away", func() {
 		s.patch(ctx, &appsv1.Deployment{}, render.HubName(s.name), `{"spec":{"replicas":0}}`)
 		drained()
 		for _, p := range pages {
-			Eventually(func() int { return len(p.by("onerror")) }).Should(BeNumerically(">=", attempts))
-			Expect(p.state()).To(Equal(connecting))
+			Eventually(func() int { return len(p.By("onerror")) }).Should(BeNumerically(">=", attempts))
+			Expect(p.State()).To(Equal(browser.Connecting))
 		}
 		s.patch(ctx, &v1alpha1.EventStream{}, s.name, `{"spec":{"suspend":null}}`)
 		comeBack(ctx)

@@ -20,13 +20,11 @@ import (
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 	"github.com/runnel-dev/runnel/controllers/render"
+	"github.com/runnel-dev/runnel/test/browser"
 )
 
 // delay is what the streams tell their readers to wait at least; the shortest that a spec may say.
 const delay = v1alpha1.Duration("100ms")
-
-// published is an event: what a publisher sent and was answered, or what a page got.
-type published struct{ ID, Type, Data string }
 
 // stream is an EventStream that is ready.
 type stream struct {
@@ -78,7 +76,7 @@ func (s *stream) url(topics ...string) string {
 }
 
 // publish sends an event as the namespace's default ServiceAccount. An empty type is none. It waits for a hub, if there is none.
-func (s *stream) publish(ctx context.Context, topic, kind, data string) published {
+func (s *stream) publish(ctx context.Context, topic, kind, data string) browser.Event {
 	GinkgoHelper()
 	query := url.Values{}
 	if kind != "" {
@@ -103,21 +101,21 @@ func (s *stream) publish(ctx context.Context, topic, kind, data string) publishe
 	Expect(response.StatusCode).To(Equal(http.StatusOK), "%s", body)
 	var answer struct{ ID string }
 	Expect(json.Unmarshal(body, &answer)).To(Succeed())
-	return published{answer.ID, kind, data}
+	return browser.Event{answer.ID, kind, data}
 }
 
 // read lets a page of home read topics, and waits until it may miss nothing any more.
-func (s *stream) read(topics ...string) *page {
+func (s *stream) read(topics ...string) *browser.Page {
 	GinkgoHelper()
 	p := s.openPage(topics...)
-	Eventually(p.resumes).Should(Equal([]string{"live"}))
+	Eventually(p.Resumes).Should(Equal([]string{"live"}))
 	return p
 }
 
 // openPage lets a page of home read topics.
-func (s *stream) openPage(topics ...string) *page {
+func (s *stream) openPage(topics ...string) *browser.Page {
 	GinkgoHelper()
-	return openPage(home, reads{url: s.url(topics...)})
+	return chromium.Open(home, browser.Reads{URL: s.url(topics...)})
 }
 
 // cut resets the connections of all readers.

@@ -2,11 +2,7 @@
 package browser_test
 
 import (
-	"context"
-	_ "embed"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"testing"
 	"time"
@@ -17,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/runnel-dev/runnel/test/browser"
 	"github.com/runnel-dev/runnel/test/platform"
 	"github.com/runnel-dev/runnel/test/sandbox"
 )
@@ -37,41 +34,26 @@ const (
 )
 
 var (
-	runnel *platform.Platform
-	// chromium is the browser's context; each page is a child of it.
-	chromium context.Context
-	// home and stranger serve the same page from two origins, neither of them a hub's.
-	home, stranger string
+	runnel   *platform.Platform
+	chromium *browser.Browser
+	// home serves the page from an origin that is no hub's.
+	home string
 )
-
-//go:embed testdata/reader.html
-var reader []byte
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	log.SetLogger(GinkgoLogr)
 	SetDefaultEventuallyTimeout(patience)
 	SetDefaultEventuallyPollingInterval(poll)
-	program := findChromium()
+	program := browser.Find()
 	if program == "" {
-		const missing = "no Chromium on the PATH: install it (apt-get install chromium), or run test/setup as root"
-		fmt.Fprintln(os.Stderr, "!! the browser tests are skipped:", missing)
-		Skip(missing)
+		fmt.Fprintln(os.Stderr, "!! the browser tests are skipped:", browser.Missing)
+		Skip(browser.Missing)
 	}
-	DeferCleanup(func() { Eventually(children).Should(BeEmpty(), "a process is left") })
-	home, stranger = servePage(), servePage()
-	chromium = startChromium(program)
+	DeferCleanup(func() { Eventually(browser.Children).Should(BeEmpty(), "a process is left") })
+	home = browser.ServePage()
+	chromium = browser.Start(program)
 	startPlatform(ctx)
 }, NodeTimeout(5*time.Minute)) // most of it for programs that must be built
-
-// servePage serves the page on an origin of its own, and returns the origin.
-func servePage() string {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write(reader) // a browser that went away shows in the page
-	}))
-	DeferCleanup(s.Close)
-	return s.URL
-}
 
 func startPlatform(ctx SpecContext) {
 	bin, err := platform.Programs(ctx)

@@ -32,6 +32,23 @@ func newParser(r io.Reader, id string) *parser {
 	return p
 }
 
+// Parse calls each with the events of a text, in the order and form of Stream.Next; id is the last event id before them. It returns
+// nil at the text's end, the error of its reader, or that of each, which ends it.
+func Parse(r io.Reader, id string, each func(Event) error) error {
+	for p := newParser(r, id); ; {
+		e, err := p.next()
+		if err == nil {
+			err = each(e)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 // next returns the next block that a browser would dispatch, or that changes the id or the reconnection time alone. A block that
 // the stream's end cuts off is dropped.
 func (p *parser) next() (Event, error) {

@@ -1,20 +1,26 @@
-package browser_test
+// Package browser reads streams with a native EventSource in a real Chromium. It is for Ginkgo specs: what goes wrong fails the spec
+// that runs, and all that is opened is closed with it.
+package browser
 
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
 	"github.com/chromedp/chromedp"
-	. "github.com/onsi/ginkgo/v2"
-	. "github.com/onsi/gomega"
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
 )
 
-// findChromium returns the program, or nothing if there is none. Debian's name comes first.
-func findChromium() string {
+// Missing says how to get a browser, where Find finds none.
+const Missing = "no Chromium on the PATH: install it (apt-get install chromium), or run test/setup as root"
+
+// Find returns Chromium's program, or nothing if there is none. Debian's name comes first.
+func Find() string {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
@@ -23,20 +29,28 @@ func findChromium() string {
 	return ""
 }
 
-// startChromium starts a browser that knows nothing of its user and leaves nothing behind.
-func startChromium(program string) context.Context {
+// Browser is a running Chromium.
+type Browser struct {
+	// ctx is the browser's; each page's is a child of it.
+	ctx context.Context
+}
+
+// Start starts a browser that knows nothing of its user and leaves nothing behind. It ends with the node that it is called in, such
+// as BeforeSuite.
+func Start(program string) *Browser {
+	ginkgo.GinkgoHelper()
 	dir, err := os.MkdirTemp("", "runnel-browser-")
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() {
-		Eventually(processes).WithArguments(dir).Should(BeEmpty(), "a process of the browser is left")
-		Expect(os.RemoveAll(dir)).To(Succeed())
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	ginkgo.DeferCleanup(func() {
+		gomega.Eventually(processes).WithArguments(dir).Should(gomega.BeEmpty(), "a process of the browser is left")
+		gomega.Expect(os.RemoveAll(dir)).To(gomega.Succeed())
 	})
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(program),
 		chromedp.UserDataDir(filepath.Join(dir, "profile")),
 		// Caches and sockets outside of the profile.
 		chromedp.Env("HOME="+dir, "TMPDIR="+dir, "XDG_CONFIG_HOME="+dir, "XDG_CACHE_HOME="+dir),
-		chromedp.CombinedOutput(GinkgoWriter),
+		chromedp.CombinedOutput(ginkgo.GinkgoWriter),
 		// Chromium's own sandbox does not run as root.
 		chromedp.Flag("no-sandbox", os.Getuid() == 0),
 	}
@@ -50,12 +64,18 @@ func startChromium(program string) context.Context {
 	}
 	// The browser outlives the suite's start, so it is not bound to its context.
 	allocator, free := chromedp.NewExecAllocator(context.Background(), options...)
-	DeferCleanup(free)
+	ginkgo.DeferCleanup(free)
 	ctx, cancel := chromedp.NewContext(allocator)
-	DeferCleanup(cancel)
-	Expect(chromedp.Do(ctx)).To(Succeed())
-	DeferCleanup(func() { Expect(chromedp.Cancel(ctx)).To(Succeed()) })
-	return ctx
+	ginkgo.DeferCleanup(cancel)
+	gomega.Expect(chromedp.Do(ctx)).To(gomega.Succeed())
+	ginkgo.DeferCleanup(func() { gomega.Expect(chromedp.Cancel(ctx)).To(gomega.Succeed()) })
+	return &Browser{ctx}
+}
+
+// ServeHTML answers a request with a page.
+func ServeHTML(w http.ResponseWriter, page []byte) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(page) // a browser that went away shows in the page
 }
 
 // processes lists those that have a text in their command line.
@@ -66,8 +86,8 @@ func processes(text string) []string {
 	})
 }
 
-// children lists the processes that this one started, directly.
-func children() []string {
+// Children lists the processes that this one started, directly, by their directories in /proc.
+func Children() []string {
 	return running(func(dir string) bool {
 		stat, err := os.ReadFile(filepath.Join(dir, "stat"))
 		_, rest, _ := strings.Cut(string(stat), ") ")
@@ -78,10 +98,10 @@ func children() []string {
 	})
 }
 
-// running lists the processes that match, by their directories in /proc.
+// running lists the processes that match.
 func running(match func(dir string) bool) (out []string) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
-	Expect(err).NotTo(HaveOccurred())
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	for _, dir := range dirs {
 		if match(dir) {
 			out = append(out, dir)

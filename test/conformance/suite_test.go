@@ -1,0 +1,98 @@
+// Package conformance_test holds a hub against what readers that none of us wrote make of it: a real browser, and other people's
+// clients. The hub is the suite's own, or any that is there already.
+package conformance_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/runnel-dev/runnel/test/browser"
+)
+
+func TestConformance(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "Conformance")
+}
+
+const (
+	// patience is ample for anything but the large workload; a state that is not reached by then never is.
+	patience = 30 * time.Second
+	poll     = 20 * time.Millisecond
+)
+
+// What the suite is told by its environment.
+const (
+	// envHub and envPublish are the base URLs of a hub's two ports, such as http://127.0.0.1:8080. Neither: the suite's own hub.
+	envHub     = "HUB"
+	envPublish = "PUBLISH"
+	// envToken is sent to publish, as a Bearer token.
+	envToken = "PUBLISH_TOKEN"
+	// envSeed repeats a run's random choices.
+	envSeed = "CONFORMANCE_SEED"
+	// envTable is a file to write the table to.
+	envTable = "CONFORMANCE_TABLE"
+)
+
+var (
+	// hub is the one that is tried, where a spec does not start one for itself.
+	hub *target
+	// chromium is nil if there is none.
+	chromium *browser.Browser
+	// home and stranger are two origins of pages, neither of them a hub's.
+	home, stranger string
+	// seed decides all that is random.
+	seed uint64
+)
+
+var _ = BeforeSuite(func() {
+	SetDefaultEventuallyTimeout(patience)
+	SetDefaultEventuallyPollingInterval(poll)
+	seed = rand.Uint64()
+	if text := os.Getenv(envSeed); text != "" {
+		var err error
+		seed, err = strconv.ParseUint(text, 10, 64)
+		Expect(err).NotTo(HaveOccurred(), envSeed)
+	}
+	fmt.Printf("To repeat this run's random choices: %s=%d\n", envSeed, seed) // go test shows it if anything fails
+	DeferCleanup(func() { Eventually(browser.Children).Should(BeEmpty(), "a process is left") })
+	hub = findHub()
+	home, stranger = browser.ServePage(), browser.ServePage()
+	if program := browser.Find(); program != "" {
+		chromium = browser.Start(program)
+	} else {
+		warn(browser.Missing)
+	}
+	for _, missing := range []string{missingNode(), missingNginx(), missingCurl()} {
+		warn(missing)
+	}
+})
+
+// warn says loudly what will be skipped.
+func warn(missing string) {
+	if missing != "" {
+		fmt.Fprintln(os.Stderr, "!! cases are skipped:", missing)
+	}
+}
+
+// needs skips the spec where something is missing.
+func needs(missing string) {
+	GinkgoHelper()
+	if missing != "" {
+		Skip(missing)
+	}
+}
+
+// missingChromium says why there is no browser, if there is none.
+func missingChromium() string {
+	if chromium == nil {
+		return browser.Missing
+	}
+	return ""
+}
