@@ -53,6 +53,10 @@ lint: $(BIN)/golangci-lint ## gofmt, go vet and golangci-lint over both modules;
 test: ## Run every test; hub, operator and CLI under the race detector.
 	test/run
 
+.PHONY: conformance
+conformance: ## Try a hub with a browser and other people's clients: an own one, or HUB=URL PUBLISH=URL; prints a table.
+	test/conformance/run
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME.
 	test/fuzz $(FUZZTIME)
