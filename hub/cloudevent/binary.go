@@ -1,14 +1,17 @@
 package cloudevent
 
 import (
+	"encoding/hex"
 	"fmt"
 	"net/http"
-	"net/url"
+	"regexp"
 	"strings"
 )
 
 // headerPrefix starts the headers that hold attributes, in the form of http.CanonicalHeaderKey.
 const headerPrefix = "Ce-"
+
+var percentEncoded = regexp.MustCompile("%[0-9A-Fa-f]{2}")
 
 func readBinary(header http.Header, body []byte) (*Event, error) {
 	attributes := map[string]any{}
@@ -24,11 +27,7 @@ func readBinary(header http.Header, body []byte) (*Event, error) {
 		if len(values) > 1 || name == "datacontenttype" || name == "data" {
 			return nil, fmt.Errorf("header ce-%s: write each attribute once, and data's type as Content-Type", short(name))
 		}
-		value, err := decodeHeader(values[0])
-		if err != nil {
-			return nil, fmt.Errorf("header ce-%s: %w", short(name), err)
-		}
-		attributes[name] = value
+		attributes[name] = decodeHeader(values[0])
 	}
 	e, err := newEvent(attributes)
 	if err != nil {
@@ -38,16 +37,19 @@ func readBinary(header http.Header, body []byte) (*Event, error) {
 }
 
 // decodeHeader reads a header's value (CloudEvents HTTP Protocol Binding, section 3.1.3.2): quotes around all of it are taken off, then
-// percent-encoding. That the result is UTF-8 is checked with the attribute.
-func decodeHeader(value string) (string, error) {
+// percent-encoding. A percent sign that encodes nothing is left as it is, since common senders encode none. That the result is
+// UTF-8 is checked with the attribute.
+func decodeHeader(value string) string {
 	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
 		value = unescape(value[1 : len(value)-1])
 	}
-	text, err := url.PathUnescape(value)
-	if err != nil {
-		return "", fmt.Errorf("write a percent sign as %%25")
-	}
-	return text, nil
+	return percentEncoded.ReplaceAllStringFunc(value, func(encoded string) string {
+		b, err := hex.DecodeString(encoded[1:])
+		if err != nil {
+			return encoded
+		}
+		return string(b)
+	})
 }
 
 // unescape takes the backslash off each escaped character (RFC 9110, section 5.6.4).
