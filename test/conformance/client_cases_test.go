@@ -79,12 +79,13 @@ var _ = Describe(eachClient, func() {
 			Eventually(r.received).Should(Equal([]browser.Event{before}))
 			broken := hub.send(topic, tick, half+rest)
 			after := hub.send(topic, "", "after")
-			want := []browser.Event{before, broken, after}
+			want := Equal([]browser.Event{before, broken, after})
 			if c.broken != nil {
-				want = c.broken(before, browser.Event{ID: broken.ID, Type: tick, Data: half}, broken, after)
+				// Unless the cut overtakes what came before it: then it never saw the half, and gets the whole.
+				want = Or(want, Equal(c.broken(before, browser.Event{ID: broken.ID, Type: tick, Data: half}, broken, after)))
 				defective(c.brokenNote)
 			}
-			Eventually(r.received).Should(Equal(want))
+			Eventually(r.received).Should(want)
 			Expect(proxy.Cuts()).To(Equal(1))
 		})
 	}
