@@ -40,6 +40,7 @@ var _ = Describe("A reader of one byte a second", func() {
 
 		// The first event is all that the slow one reads in time.
 		slow := connectSlowly(own, topic)
+		Expect(slow.until("}\n\n")).To(ContainSubstring(browser.RunnelOpen)) // from now on it misses nothing
 		first := own.send(topic, "", "first")
 		Expect(slow.until("data: first\n\n")).To(ContainSubstring("id: " + first.ID))
 		go slow.read()
@@ -137,6 +138,8 @@ func connectSlowly(t *target, topic string) *slowReader {
 // until reads at once until a text has come, and returns all.
 func (s *slowReader) until(text string) string {
 	GinkgoHelper()
+	Expect(s.conn.SetReadDeadline(time.Now().Add(patience))).To(Succeed())
+	defer func() { Expect(s.conn.SetReadDeadline(time.Time{})).To(Succeed()) }()
 	var got strings.Builder
 	for one := bufio.NewReaderSize(s.conn, 1); !strings.HasSuffix(got.String(), text); {
 		b, err := one.ReadByte()
