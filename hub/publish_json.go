@@ -49,7 +49,7 @@ func (h *Hub) publishDocuments(w http.ResponseWriter, r *http.Request, who auth.
 			return bad
 		}
 		return h.publishDocument(w, who, body, limit)
-	case "application/x-ndjson":
+	case typeLines:
 		return h.publishLines(w, r, who, limit)
 	default:
 		return refuse(http.StatusUnsupportedMediaType, "content_type", "POST /v1/publish takes `Content-Type: application/json` or application/x-ndjson; POST /v1/topics/{topic} takes any body")

@@ -40,7 +40,7 @@ func (f Format) AppendEvent(b []byte, e Stored) []byte {
 	case f.CloudEvents:
 		return f.appendBlock(b, e, f.appendCloudEvent(nil, e))
 	case f.Lines:
-		return append(appendJSON(b, newLine(e)), '\n')
+		return append(AppendJSON(b, newLine(e)), '\n')
 	}
 	return append(b, e.Frame.Text()...)
 }
@@ -63,7 +63,7 @@ func (f Format) AppendControl(b []byte, c Control) []byte {
 	if c.ID.Epoch != "" {
 		line.ID = &c.ID
 	}
-	return append(appendJSON(b, line), '\n')
+	return append(AppendJSON(b, line), '\n')
 }
 
 // AppendCursor appends what moves a reader's cursor without an event. In lines that is left to the next event.
@@ -149,19 +149,19 @@ func (f Format) appendCloudEvent(b []byte, e Stored) []byte {
 		case isJSON:
 			c.ContentType = typeJSON
 		}
-		members := appendJSON(nil, c)
+		members := AppendJSON(nil, c)
 		b = append(b, members[1:len(members)-1]...)
 	}
 	if f.Lines {
-		b = appendJSON(append(b, `,"`+IDAttribute+`":`...), e.ID)
+		b = AppendJSON(append(b, `,"`+IDAttribute+`":`...), e.ID)
 	}
 	switch {
 	case e.Frame.isBase64():
-		b = appendJSON(append(b, `,"data_base64":`...), string(data))
+		b = AppendJSON(append(b, `,"data_base64":`...), string(data))
 	case isJSON:
 		b = appendCompact(append(b, `,"data":`...), data)
 	default:
-		b = appendJSON(append(b, `,"data":`...), string(data))
+		b = AppendJSON(append(b, `,"data":`...), string(data))
 	}
 	return append(b, '}')
 }
@@ -191,8 +191,8 @@ func (f Frame) attributes() []byte {
 	return f.rare.attributes
 }
 
-// appendJSON appends what always has a form in JSON: structs of strings, numbers and times.
-func appendJSON(b []byte, v any) []byte {
+// AppendJSON appends a value's form in JSON on one line. The value must always have one: structs of strings, numbers and times do.
+func AppendJSON(b []byte, v any) []byte {
 	buffer := bytes.NewBuffer(b)
 	e := json.NewEncoder(buffer)
 	e.SetEscapeHTML(false) // a pattern's > is read by people

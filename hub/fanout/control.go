@@ -1,8 +1,6 @@
 package fanout
 
 import (
-	"bytes"
-	"encoding/json"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -34,7 +32,7 @@ func (w *writer) opening() (text []byte) {
 	if asked.Quiet {
 		return asked.Format.AppendCursor(text, o.Cursor, w.pool.Retry())
 	}
-	open := event.Control{Type: "runnel-open", ID: o.Cursor, Retry: w.pool.Retry(), Data: line(struct {
+	open := event.Control{Type: "runnel-open", ID: o.Cursor, Retry: w.pool.Retry(), Data: event.AppendJSON(nil, struct {
 		Resume      eventlog.Resume `json:"resume"`
 		Cursor      string          `json:"cursor"`
 		HeartbeatMs int64           `json:"heartbeatMs"`
@@ -89,26 +87,15 @@ type gap struct {
 }
 
 func (g gap) control() event.Control {
-	return event.Control{Type: "runnel-gap", ID: g.ResumedAt, Data: line(g)}
+	return event.Control{Type: "runnel-gap", ID: g.ResumedAt, Data: event.AppendJSON(nil, g)}
 }
 
 // closing is the last event of a stream.
 func (p *Pool) closing(reason Reason) event.Control {
 	retry := p.Retry()
-	return event.Control{Type: "runnel-close", Retry: retry, Data: line(struct {
+	return event.Control{Type: "runnel-close", Retry: retry, Data: event.AppendJSON(nil, struct {
 		Reason    Reason `json:"reason"`
 		Reconnect bool   `json:"reconnect"`
 		RetryMs   int64  `json:"retryMs"`
 	}{reason, reason != ReasonRemoved && reason != ReasonComplete, retry.Milliseconds()})}
-}
-
-// line is one line of JSON; what is given always has one.
-func line(v any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // a pattern's > is read by people
-	if err := e.Encode(v); err != nil {
-		panic(err) // a struct of strings and numbers
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'})
 }
