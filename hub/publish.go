@@ -98,6 +98,7 @@ func (h *Hub) answer(w http.ResponseWriter, who auth.Publisher, e *event.Event) 
 		return bad
 	}
 	stored, bad := h.store(who, e)
+	h.log.Announce()
 	if bad != nil {
 		return bad
 	}
@@ -135,7 +136,7 @@ type answer struct {
 	Duplicate bool     `json:"duplicate"`
 }
 
-// store checks an event and stores it. Its id counts for its publisher and topic alone.
+// store checks an event and stores it; who calls it announces the last one. Its id counts for its publisher and topic alone.
 func (h *Hub) store(who auth.Publisher, e *event.Event) (answer, *problem) {
 	if bad := h.check(who, e); bad != nil {
 		return answer{}, bad
@@ -162,6 +163,19 @@ func (h *Hub) store(who auth.Publisher, e *event.Event) (answer, *problem) {
 		h.metrics.published(receipt.Rule, len(e.Data))
 	}
 	return answer{ID: receipt.ID, Topic: e.Topic, Duplicate: receipt.Duplicate}, nil
+}
+
+// storeAll stores events in their order up to the first that is refused, and announces those that it stored.
+func (h *Hub) storeAll(who auth.Publisher, events []*event.Event) (stored []answer, bad *problem) {
+	defer h.log.Announce()
+	for _, e := range events {
+		a, bad := h.store(who, e)
+		if bad != nil {
+			return stored, bad
+		}
+		stored = append(stored, a)
+	}
+	return stored, nil
 }
 
 // checkAll finds what is wrong with any of several events, before the first is stored.

@@ -47,14 +47,14 @@ func (h *Hub) publishCloudEvents(w http.ResponseWriter, r *http.Request, who aut
 	if bad := h.pace(who, len(events)); bad != nil {
 		return bad
 	}
-	for i, e := range events {
-		stored, bad := h.store(who, e)
-		if bad != nil {
-			bad.Detail += before(i)
-			return bad
-		}
-		warn(w, e)
-		w.Header().Set("Runnel-Event-Id", stored.ID.String()) // of the last one
+	stored, bad := h.storeAll(who, events)
+	for i, a := range stored {
+		warn(w, events[i])
+		w.Header().Set("Runnel-Event-Id", a.ID.String()) // of the last one
+	}
+	if bad != nil {
+		bad.Detail += before(len(stored))
+		return bad
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil

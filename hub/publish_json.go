@@ -68,14 +68,10 @@ func (h *Hub) publishDocument(w http.ResponseWriter, who auth.Publisher, body []
 	if bad := h.pace(who, len(events)); bad != nil {
 		return bad
 	}
-	var answers []answer
-	for _, e := range events {
-		stored, bad := h.store(who, e)
-		if bad != nil {
-			bad.Detail += alreadyIn(answers)
-			return bad
-		}
-		answers = append(answers, stored)
+	answers, bad := h.storeAll(who, events)
+	if bad != nil {
+		bad.Detail += alreadyIn(answers)
+		return bad
 	}
 	warn(w, events[0])
 	if several {
@@ -112,10 +108,8 @@ func (h *Hub) publishLines(w http.ResponseWriter, r *http.Request, who auth.Publ
 	if bad := h.pace(who, len(lines)); bad != nil {
 		return bad
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.stall))
-	w.Header().Set("Content-Type", typeLines)
-	w.WriteHeader(http.StatusOK)
-	results := json.NewEncoder(w)
+	var results bytes.Buffer // readers do not wait for a publisher that does not read its answer
+	encoder := json.NewEncoder(&results)
 	for i, line := range lines {
 		result := lineResult{Index: i}
 		if stored, bad := h.publishLine(who, line, limit); bad != nil {
@@ -124,10 +118,15 @@ func (h *Hub) publishLines(w http.ResponseWriter, r *http.Request, who auth.Publ
 		} else {
 			result.ID, result.Duplicate = &stored.ID, stored.Duplicate
 		}
-		if results.Encode(result) != nil {
-			return nil // the publisher is gone; what it does not know of, it may send again under the same ids
+		if err := encoder.Encode(result); err != nil {
+			panic(err) // it is strings and numbers
 		}
 	}
+	h.log.Announce()
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.stall))
+	w.Header().Set("Content-Type", typeLines)
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(results.Bytes()) // a publisher that is gone may send the lines again under the same ids
 	return nil
 }
 

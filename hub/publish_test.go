@@ -140,13 +140,16 @@ func TestSeveralTopicsAtOnce(t *testing.T) {
 }
 
 func TestARefusalSaysInWhichTopicsTheEventIs(t *testing.T) {
-	s := start(t, nil)
+	s := start(t, func(c *config.Config) { c.Heartbeat.Interval = config.Duration(time.Minute) }) // by which the reader finds it too
 	u := "http://" + s.Addrs().Publish + "/v1/"
 	do(t, "POST", u+"topics/last/complete", "")
+	c := s.read(q("topic", "orders"))
+	c.expect("runnel-open", "live")
 	resp, body := do(t, "POST", u+"publish", `{"topics":["orders","prices.a","last"],"data":1}`, "Content-Type", jsonType)
 	if want := "; it is stored already in orders, prices.a"; resp.StatusCode != 409 || !strings.Contains(body, want) || s.Status().Seq != 2 {
 		t.Errorf("%d %s, want %s", resp.StatusCode, body, want)
 	}
+	c.expect("", "1")
 }
 
 func TestSendingAgainIsHarmless(t *testing.T) {

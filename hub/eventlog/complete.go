@@ -71,7 +71,7 @@ func (e *ended) pop(m *Memory) bool {
 // told of the end without having moved, and come back to the same for ever.
 func (s *Subscription) follows(t *topic, after uint64, now time.Time) bool {
 	for i := t.ring.after(s.from(t, after)); i < t.ring.count; i++ {
-		if !t.ring.at(i).stale(now) {
+		if !t.ring.at(i).Stale(now) {
 			return true
 		}
 	}

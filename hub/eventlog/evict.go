@@ -106,7 +106,7 @@ func (m *Memory) expire(now time.Time) {
 func (m *Memory) drop(t *topic, now time.Time) {
 	t.rule.aging.remove(t.ring.oldest())
 	e := m.pop(t)
-	if !e.stale(now) {
+	if !e.Stale(now) {
 		m.loses(t, e)
 	}
 	m.rest(t)

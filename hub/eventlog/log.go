@@ -24,18 +24,22 @@ import (
 // of any forgotten topic of the same rule is then told of a gap that may not be one. A false alarm, never a silent loss.
 type Log interface {
 	// Append stores an event under the next sequence, or finds that it is stored already by its id. It fails with
-	// ErrUndeclared, ErrIDReused, ErrComplete and ErrTooLarge, and stores nothing then.
+	// ErrUndeclared, ErrIDReused, ErrComplete and ErrTooLarge, and stores nothing then. It tells nobody: Announce does.
 	Append(e *event.Event) (Receipt, error)
+	// Announce tells the channels of Notify that there are new events. Who appends calls it once, after the last event that it has
+	// for now. An event that is never announced is read all the same, but nobody is woken for it.
+	Announce()
 	// Complete says that no event of a topic follows, and returns the position of its end. It may be said again. It fails with
 	// ErrUndeclared. Completeness is forgotten together with a topic.
 	Complete(topic string) (event.ID, error)
 	// Subscribe prepares to read what selectors choose, from start on. It fails with ErrUndeclared when a selector can
 	// choose nothing.
 	Subscribe(selectors []event.Selector, start Start) (*Subscription, Opening, error)
-	// Since returns the retained entries after a position, oldest first, at most the newest limit of them, and the
-	// position of the newest.
-	Since(after uint64, limit int, into []*Entry) ([]*Entry, uint64)
-	// Notify adds a channel that is sent to, without ever waiting for it, after each Append.
+	// Since returns the oldest retained entries after a position, at most limit of them, which is 1 or more, and the position up to
+	// which it has looked: the newest entry's if more follow, else the head's. Each sequence in between that is not among the entries
+	// is of an event that was dropped, so nothing is missing when there are as many entries as the position has moved.
+	Since(after uint64, limit int, into []*Entry) (entries []*Entry, upTo uint64, more bool)
+	// Notify adds a channel that is sent to, without ever waiting for it, at each Announce.
 	Notify(c chan<- struct{})
 	// Head is the id of the newest event, or sequence 0 before the first.
 	Head() event.ID
@@ -90,6 +94,8 @@ type Entry struct {
 
 	// At is when it was stored.
 	At time.Time
+	// Last says that the event completes its topic. Who follows the log by Since asks Read whether a reader is at its end then.
+	Last bool
 
 	topic      *topic
 	until      time.Time // not replayed from then on; zero is never

@@ -27,25 +27,26 @@ type Memory struct {
 	epoch string
 	clock func() time.Time
 	head  atomic.Uint64 // written under mu
+	// watchers is replaced under mu, and never changed.
+	watchers atomic.Pointer[[]chan<- struct{}]
 
-	mu       sync.Mutex
-	rules    []*rule // by precedence
-	topics   map[string]*topic
-	idle     []*topic // empty ones, idle for longest first; may hold some that are no longer
-	ended    ended
-	all      list
-	marks    marks // into all
-	bytes    int64
-	limit    int64
-	expiry   time.Time // of the entry that expires next, or earlier
-	retired  []*rule   // that are no longer declared, for what their topics lost
-	linger   time.Duration
-	full     []*topic // with more events than they keep, since some linger; may hold some that have no longer
-	losers   *topic   // the topic that lost something last, which links to those before it
-	lost     losses   // of all topics
-	watchers []chan<- struct{}
-	sent     duplicates
-	drops    uint64 // counts entries that were dropped
+	mu      sync.Mutex
+	rules   []*rule // by precedence
+	topics  map[string]*topic
+	idle    []*topic // empty ones, idle for longest first; may hold some that are no longer
+	ended   ended
+	all     list
+	marks   marks // into all
+	bytes   int64
+	limit   int64
+	expiry  time.Time // of the entry that expires next, or earlier
+	retired []*rule   // that are no longer declared, for what their topics lost
+	linger  time.Duration
+	full    []*topic // with more events than they keep, since some linger; may hold some that have no longer
+	losers  *topic   // the topic that lost something last, which links to those before it
+	lost    losses   // of all topics
+	sent    duplicates
+	drops   uint64 // counts entries that were dropped
 }
 
 // rule is a declared Rule with what it governs.
@@ -115,45 +116,56 @@ func (m *Memory) Head() event.ID { return event.ID{Epoch: m.epoch, Seq: m.head.L
 func (m *Memory) Notify(c chan<- struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.watchers = append(m.watchers, c)
+	watchers := []chan<- struct{}{c}
+	if old := m.watchers.Load(); old != nil {
+		watchers = slices.Concat(*old, watchers)
+	}
+	m.watchers.Store(&watchers)
 }
 
 // Append implements Log.
 func (m *Memory) Append(e *event.Event) (Receipt, error) {
 	draft := event.NewDraft(e, m.epoch, m.head.Load()+1)
 	id, payload := identity(e)
-	receipt, watchers, err := m.append(e, &draft, id, payload)
-	for _, w := range watchers {
+	return m.append(e, &draft, id, payload)
+}
+
+// Announce implements Log.
+func (m *Memory) Announce() {
+	watchers := m.watchers.Load()
+	if watchers == nil {
+		return
+	}
+	for _, w := range *watchers {
 		select {
 		case w <- struct{}{}:
 		default: // it is already told
 		}
 	}
-	return receipt, err
 }
 
-// append is what needs the lock. It returns who is to be told.
-func (m *Memory) append(e *event.Event, draft *event.Draft, id, payload digest) (Receipt, []chan<- struct{}, error) {
+// append is what needs the lock.
+func (m *Memory) append(e *event.Event, draft *event.Draft, id, payload digest) (Receipt, error) {
 	now := m.clock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e.ID != "" {
 		if receipt, found, err := m.sent.find(id, payload, now); found || err != nil {
-			return receipt, nil, err
+			return receipt, err
 		}
 	}
 	t, err := m.topic(e.Topic)
 	if err != nil {
-		return Receipt{}, nil, err
+		return Receipt{}, err
 	}
 	if t.complete {
-		return Receipt{}, nil, fmt.Errorf("topic %s %w", t.name, ErrComplete)
+		return Receipt{}, fmt.Errorf("topic %s %w", t.name, ErrComplete)
 	}
 	seq := m.head.Load() + 1
-	entry := &Entry{Seq: seq, Topic: t.name, Frame: draft.Stamp(seq), At: now, topic: t, key: strings.Clone(e.Key)} // a key too may be a part of a long request
+	entry := &Entry{Seq: seq, Topic: t.name, Frame: draft.Stamp(seq), At: now, Last: e.Last, topic: t, key: strings.Clone(e.Key)} // a key too may be a part of a long request
 	if need := entry.cost() + t.cost(); need > m.limit {
 		m.rest(t)
-		return Receipt{}, nil, fmt.Errorf("%w: it takes %d bytes of %d", ErrTooLarge, need, m.limit)
+		return Receipt{}, fmt.Errorf("%w: it takes %d bytes of %d", ErrTooLarge, need, m.limit)
 	}
 	if e.TTL > 0 {
 		entry.until = now.Add(e.TTL)
@@ -166,11 +178,11 @@ func (m *Memory) append(e *event.Event, draft *event.Draft, id, payload digest) 
 	if e.ID != "" {
 		m.sent.remember(id, payload, receipt, now)
 	}
-	return receipt, m.watchers, nil
+	return receipt, nil
 }
 
-// stale says that the event's own time to live is over: it is not replayed, and no loss when it is dropped.
-func (e *Entry) stale(now time.Time) bool { return !e.until.IsZero() && !now.Before(e.until) }
+// Stale says that the event's own time to live is over: it is not sent any more, and no loss when it is dropped.
+func (e *Entry) Stale(now time.Time) bool { return !e.until.IsZero() && !now.Before(e.until) }
 
 func (m *Memory) store(t *topic, e *Entry) {
 	t.supersede(e)
@@ -226,16 +238,4 @@ func (m *Memory) governing(name string) *rule {
 		}
 	}
 	return nil
-}
-
-// Since implements Log.
-func (m *Memory) Since(after uint64, limit int, into []*Entry) ([]*Entry, uint64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	start := len(into)
-	for e := m.all.newest; e != nil && e.Seq > after && len(into)-start < limit; e = e.global.older {
-		into = append(into, e)
-	}
-	slices.Reverse(into[start:])
-	return into, m.head.Load()
 }

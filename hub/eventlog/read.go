@@ -61,7 +61,7 @@ func (s *Subscription) read(after uint64, maxBytes int, b *Batch) {
 
 // take adds an entry, if there is room for it and it is still worth it.
 func (s *Subscription) take(b *Batch, e *Entry, room *int) bool {
-	if e.stale(b.now) || s.conflate && e.superseded {
+	if e.Stale(b.now) || s.conflate && e.superseded {
 		return true
 	}
 	if *room <= 0 {
@@ -79,6 +79,31 @@ func (m *Memory) newerThan(after uint64) (oldest *Entry) {
 		oldest = e
 	}
 	return oldest
+}
+
+// following returns the oldest entry that is newer than a position; nil is none.
+func (m *Memory) following(after uint64) *Entry {
+	if m.head.Load()-after <= nearby {
+		return m.newerThan(after)
+	}
+	return m.marks.after(after)
+}
+
+// Since implements Log.
+func (m *Memory) Since(after uint64, limit int, into []*Entry) (entries []*Entry, upTo uint64, more bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	upTo = m.head.Load()
+	if after >= upTo {
+		return into, after, false
+	}
+	for e := m.following(after); e != nil; e = e.global.newer {
+		if limit--; limit < 0 {
+			return into, into[len(into)-1].Seq, true
+		}
+		into = append(into, e)
+	}
+	return into, upTo, false
 }
 
 // walk looks through the entries of all topics from one on.

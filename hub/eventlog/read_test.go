@@ -123,3 +123,55 @@ func BenchmarkManyTopics(b *testing.B) {
 		}
 	}
 }
+
+func TestSinceTellsWhatIsMissing(t *testing.T) {
+	m := NewMemory(rules(2, "a", "b"), 1<<20, 0)
+	for range 3 {
+		publish(t, m, "a") // 1 to 3, of which 1 is lost
+	}
+	for range 2 {
+		publish(t, m, "b") // 4 and 5
+	}
+	if _, err := m.Append(&event.Event{Topic: "b", Last: true}); err != nil { // 6, and 4 is lost
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		after   uint64
+		limit   int
+		entries []uint64
+		upTo    uint64
+		more    bool
+	}{
+		{0, 2, []uint64{2, 3}, 3, true},
+		{3, 2, []uint64{5, 6}, 6, false},
+		{1, 9, []uint64{2, 3, 5, 6}, 6, false},
+		{5, 1, []uint64{6}, 6, false},
+		{6, 1, nil, 6, false},
+		{9, 1, nil, 9, false},
+	} {
+		entries, upTo, more := m.Since(c.after, c.limit, nil)
+		if got := seqs(Batch{Entries: entries}); !slices.Equal(got, c.entries) || upTo != c.upTo || more != c.more {
+			t.Errorf("after %d: %v up to %d, more %t; want %v up to %d, more %t", c.after, got, upTo, more, c.entries, c.upTo, c.more)
+		}
+	}
+	if entries, _, _ := m.Since(4, 2, nil); entries[0].Last || !entries[1].Last {
+		t.Error("the event that completes its topic does not say so")
+	}
+}
+
+func TestAnnounceTellsEveryWatcherAndWaitsForNone(t *testing.T) {
+	m := NewMemory(rules(2, "a"), 1<<20, 0)
+	m.Announce() // to nobody
+	first, second := make(chan struct{}, 1), make(chan struct{}, 1)
+	m.Notify(first)
+	m.Notify(second)
+	publish(t, m, "a")
+	if len(first)+len(second) > 0 {
+		t.Error("an event is announced before it is asked for")
+	}
+	m.Announce()
+	m.Announce()
+	if len(first) != 1 || len(second) != 1 {
+		t.Error("not everybody is told")
+	}
+}

@@ -119,6 +119,7 @@ func (h *hub) publish(topic, data string) {
 	if _, err := h.log.Append(&event.Event{Topic: topic, Data: []byte(data)}); err != nil {
 		h.t.Error(err)
 	}
+	h.log.Announce()
 }
 
 func (h *hub) read(sink Sink, cursor string, selectors ...string) {

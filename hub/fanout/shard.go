@@ -11,7 +11,7 @@ import (
 // tick is how exactly time is kept for readers: what is due happens at most this much later.
 const tick = 100 * time.Millisecond
 
-// newsLimit is how many entries a shard takes at a time; when more came, everybody is woken.
+// newsLimit is how many entries a shard takes at a time.
 const newsLimit = 1024
 
 // shard is one loop with its readers.
@@ -47,10 +47,12 @@ func (s *shard) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.news:
-			before := s.position
-			entries, s.position = s.log.Since(before, newsLimit, entries[:0])
-			s.wake(entries, s.position-before > newsLimit)
-			clear(entries)
+			for more := true; more; {
+				before := s.position
+				entries, s.position, more = s.log.Since(before, newsLimit, entries[:0])
+				s.wake(entries, s.position-before > uint64(len(entries))) // whose events were dropped meanwhile cannot be told
+				clear(entries)
+			}
 		case now := <-ticker.C:
 			s.keepTime(now)
 		}
