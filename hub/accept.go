@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// Media types of a stream.
+// Media types of streams and documents.
 const (
+	typeJSON        = "application/json"
 	typeEventStream = "text/event-stream"
 	typeLines       = "application/x-ndjson"
 )

@@ -56,7 +56,7 @@ func (p *problem) write(w http.ResponseWriter) {
 // writeJSON answers with a value. That the client is gone is no error of ours.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	if w.Header().Get("Content-Type") == "" {
-		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Type", typeJSON)
 	}
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v)

@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ func (h *Hub) servePublish(w http.ResponseWriter, r *http.Request) *problem {
 		w.Header().Set("Allow", allow)
 		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "publishers use %s here; readers GET from the subscribe port", allow)
 	}
-	who, bad := h.publisher(r)
+	who, bad := h.publisher(r.Header.Get("Authorization"))
 	if bad != nil {
 		return bad
 	}
@@ -94,21 +95,27 @@ func (h *Hub) publishing(topic string) publishing {
 
 // answer stores one event and tells its publisher.
 func (h *Hub) answer(w http.ResponseWriter, who auth.Publisher, e *event.Event) *problem {
-	if bad := h.pace(who, 1); bad != nil {
-		return bad
-	}
-	stored, bad := h.store(who, e)
+	stored, bad := h.publishEvent(who, e)
 	h.log.Announce()
 	if bad != nil {
 		return bad
 	}
 	warn(w, e)
-	writeJSON(w, http.StatusOK, stored)
+	stored.write(w)
 	return nil
 }
 
-func (h *Hub) publisher(r *http.Request) (auth.Publisher, *problem) {
-	who, err := h.state.Load().publishers.Authenticate(r.Header.Get("Authorization"))
+// publishEvent stores one event at its publisher's pace.
+func (h *Hub) publishEvent(who auth.Publisher, e *event.Event) (answer, *problem) {
+	if bad := h.pace(who, 1); bad != nil {
+		return answer{}, bad
+	}
+	return h.store(who, e)
+}
+
+// publisher says who sends an Authorization header, which is empty where there is none.
+func (h *Hub) publisher(authorization string) (auth.Publisher, *problem) {
+	who, err := h.state.Load().publishers.Authenticate(authorization)
 	switch {
 	case errors.Is(err, auth.ErrNotReady):
 		return who, refuse(http.StatusServiceUnavailable, "not_ready", "%v: nothing is stored, try again", err).later(retryNotReady)
@@ -134,6 +141,26 @@ type answer struct {
 	ID        event.ID `json:"id"`
 	Topic     string   `json:"topic"`
 	Duplicate bool     `json:"duplicate"`
+}
+
+// append appends the answer as a JSON object. A topic that is valid holds nothing to escape.
+func (a answer) append(b []byte) []byte {
+	b = a.ID.Append(append(b, `{"id":"`...))
+	b = append(append(b, `","topic":"`...), a.Topic...)
+	b = strconv.AppendBool(append(b, `","duplicate":`...), a.Duplicate)
+	return append(b, '}')
+}
+
+// line is the answer as the body of a response.
+func (a answer) line() []byte {
+	const room = 128 // for most
+	return append(a.append(make([]byte, 0, room)), '\n')
+}
+
+// write answers a request.
+func (a answer) write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", typeJSON)
+	_, _ = w.Write(a.line()) // the publisher may be gone
 }
 
 // store checks an event and stores it; who calls it announces the last one. Its id counts for its publisher and topic alone.
@@ -214,7 +241,15 @@ func (h *Hub) check(who auth.Publisher, e *event.Event) *problem {
 
 // warn tells of what a browser will do with an event.
 func warn(w http.ResponseWriter, e *event.Event) {
-	if e.Type == "error" || e.Type == "open" {
-		w.Header().Set("Warning", `299 - "events of type `+e.Type+` also fire EventSource's own on`+e.Type+` handlers"`)
+	if text := warning(e); text != "" {
+		w.Header().Set("Warning", text)
 	}
+}
+
+// warning is the value of the Warning header for an event; empty is none.
+func warning(e *event.Event) string {
+	if e.Type == "error" || e.Type == "open" {
+		return `299 - "events of type ` + e.Type + ` also fire EventSource's own on` + e.Type + ` handlers"`
+	}
+	return ""
 }

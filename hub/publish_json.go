@@ -43,7 +43,7 @@ type document struct {
 func (h *Hub) publishDocuments(w http.ResponseWriter, r *http.Request, who auth.Publisher) *problem {
 	limit := h.state.Load().config.Limits.EventBytes
 	switch kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind {
-	case "application/json":
+	case typeJSON:
 		body, bad := readBody(w, r, escapeRoom*limit+jsonRoom, limit)
 		if bad != nil {
 			return bad
@@ -80,7 +80,7 @@ func (h *Hub) publishDocument(w http.ResponseWriter, who auth.Publisher, body []
 		}{answers})
 		return nil
 	}
-	writeJSON(w, http.StatusOK, answers[0])
+	answers[0].write(w)
 	return nil
 }
 

@@ -16,41 +16,63 @@ import (
 
 // readRaw makes an event of a body as it is, whatever its content type says.
 func (h *Hub) readRaw(w http.ResponseWriter, r *http.Request, topic string) (*event.Event, *problem) {
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "malformed_query", "the query is malformed: percent-encode each value")
-	}
-	if bad := unknownParameters(values); bad != nil {
-		return nil, bad
-	}
-	ttl, bad := readTTL(either(values.Get("ttl"), r.Header.Get("Event-TTL")))
+	values, bad := readParameters(r.URL.RawQuery)
 	if bad != nil {
 		return nil, bad
 	}
 	limit := h.state.Load().config.Limits.EventBytes
-	base64d := values.Get("encoding") == "base64"
-	room := limit
-	if base64d {
-		room = int64(base64.StdEncoding.EncodedLen(int(limit))) + 2 // and a line end
-	}
-	data, bad := readBody(w, r, room, limit)
+	body, bad := readBody(w, r, rawRoom(values, limit), limit)
 	if bad != nil {
 		return nil, bad
 	}
-	if base64d {
-		if data, bad = checkBase64(strings.TrimSpace(string(data)), limit); bad != nil {
-			return nil, bad
-		}
+	return rawEvent(topic, values, r.Header.Get, body, limit)
+}
+
+// readParameters reads the query of a raw event, which says what the event is. Of a query without any it takes no memory.
+func readParameters(query string) (url.Values, *problem) {
+	if query == "" {
+		return nil, nil
 	}
-	return &event.Event{
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "malformed_query", "the query is malformed: percent-encode each value")
+	}
+	return values, unknownParameters(values)
+}
+
+// rawRoom is how many bytes of body a raw event of at most limit bytes may take.
+func rawRoom(values url.Values, limit int64) int64 {
+	if !isBase64(values) {
+		return limit
+	}
+	return int64(base64.StdEncoding.EncodedLen(int(limit))) + 2 // and a line end
+}
+
+func isBase64(values url.Values) bool { return values.Get("encoding") == "base64" }
+
+// rawEvent makes an event of what readParameters has read, of headers and of a body, of which the event keeps hold. The header
+// function returns a header's first value, or an empty text.
+func rawEvent(topic string, values url.Values, header func(name string) string, body []byte, limit int64) (*event.Event, *problem) {
+	ttl, bad := readTTL(either(values.Get("ttl"), header("Event-TTL")))
+	if bad != nil {
+		return nil, bad
+	}
+	e := &event.Event{
 		Topic:  topic,
-		Type:   either(values.Get("type"), r.Header.Get("Event-Type")),
-		ID:     either(values.Get("id"), unquoted(r.Header.Get("Idempotency-Key"))),
+		Type:   either(values.Get("type"), header("Event-Type")),
+		ID:     either(values.Get("id"), unquoted(header("Idempotency-Key"))),
 		Key:    values.Get("key"),
 		TTL:    ttl,
-		Data:   data,
-		Base64: base64d,
-	}, nil
+		Data:   body,
+		Base64: isBase64(values),
+	}
+	if e.Base64 {
+		e.Data, bad = checkBase64(strings.TrimSpace(string(body)), limit)
+	}
+	if bad != nil {
+		return nil, bad
+	}
+	return e, nil
 }
 
 func either(a, b string) string {

@@ -32,7 +32,7 @@ func (h *Hub) completing(topic string) publishing {
 			return undeclared(err)
 		}
 		h.pool.Wake(topic)
-		writeJSON(w, http.StatusOK, answer{ID: end, Topic: topic})
+		answer{ID: end, Topic: topic}.write(w)
 		return nil
 	}
 }
