@@ -72,7 +72,7 @@ func (e *episode) since(now time.Time, backWithin time.Duration) time.Time {
 }
 
 // admit counts a connection, if it may come in now. An identity's own limit is for this hub alone: each replica has its own count.
-func (h *Hub) admit(identity string) (leave func(), bad *problem) {
+func (h *Hub) admit(identity string) (bad *problem) {
 	limits := h.state.Load().config.Limits
 	n := h.taken.Add(1)
 	switch {
@@ -86,10 +86,10 @@ func (h *Hub) admit(identity string) (leave func(), bad *problem) {
 		bad = refuse(http.StatusTooManyRequests, "too_many_connections", "you have %d connections, which is the most: close one, or come back after the time in Retry-After", limits.ConnectionsPerIdentity)
 		bad.turnedAway = forIdentity
 	default:
-		return func() { h.identities.leave(identity); h.taken.Add(-1) }, nil
+		return nil
 	}
 	h.taken.Add(-1)
-	return nil, bad.later(h.pool.Retry())
+	return bad.later(h.pool.Retry())
 }
 
 // identities counts the connections of each identity. It outlives configurations, so that a new limit holds for those that are

@@ -4,6 +4,7 @@ package hub
 
 import (
 	"cmp"
+	"errors"
 	"log/slog"
 	"net"
 	"sync"
@@ -30,6 +31,9 @@ type Options struct {
 	// StallTimeout is how long a connection may take for 64 KiB before it is cut. Zero is DefaultStallTimeout.
 	StallTimeout time.Duration
 
+	// Portable serves every connection by a goroutine of its own, as encrypted ones are.
+	Portable bool
+
 	now           func() time.Time // nil is time.Now; it keeps the time of credentials alone
 	linger        time.Duration    // of events that their topic has no more room for; zero is eventlog.Linger
 	headers, body time.Duration    // zero are headerTimeout and bodyTimeout
@@ -50,6 +54,7 @@ type Hub struct {
 	// headers and body bound how long a client may take to send them.
 	headers, body time.Duration
 
+	portable   bool
 	references reference.Dir
 	remote     *auth.RemoteKeys
 	// certificate is nil when the ports for readers and publishers are in clear text. Which of both is decided at the start: a port
@@ -74,7 +79,7 @@ func New(o Options) (*Hub, error) {
 	h := &Hub{
 		logger: o.Logger, now: o.now, stall: cmp.Or(o.StallTimeout, DefaultStallTimeout),
 		headers: cmp.Or(o.headers, headerTimeout), body: cmp.Or(o.body, bodyTimeout), wanted: o.Config,
-		references: reference.In(o.References), remote: auth.NewRemoteKeys(o.Logger, o.now),
+		portable: o.Portable, references: reference.In(o.References), remote: auth.NewRemoteKeys(o.Logger, o.now),
 	}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
@@ -94,7 +99,9 @@ func New(o Options) (*Hub, error) {
 	}
 	h.log = eventlog.NewMemory(s.rules, o.Config.Retention.Bytes, cmp.Or(o.linger, eventlog.Linger))
 	h.metrics = newMetrics(h)
-	h.pool = fanout.New(h.log, settingsOf(o.Config), h.metrics)
+	if h.pool, err = fanout.New(h.log, settingsOf(o.Config, h.stall), h.metrics); err != nil {
+		return nil, errors.Join(err, h.subscribe.Close(), h.publish.Close(), h.admin.Close())
+	}
 	h.put(s)
 	return h, nil
 }

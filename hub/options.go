@@ -22,22 +22,22 @@ const (
 	maxFlush     = time.Second
 )
 
-// readOptions reads how a reader wants its stream, and whether it wants only the newest event of each key.
-func readOptions(values url.Values) (asked fanout.Reader, conflate bool, bad *problem) {
+// readOptions reads how a reader wants its stream.
+func (q *query) readOptions(values url.Values) *problem {
 	v := &parameters{values: values}
-	asked = fanout.Reader{
+	q.asked.Options = fanout.Options{
 		Pings:     v.choice("heartbeat_mode", "comment", "event"),
 		Quiet:     v.choice("control", "on", "off"),
 		FailOnGap: v.choice("on_gap", "event", "fail"),
-		Padding:   v.choice("padding", "false", "true"),
 		Flush:     min(v.duration("flush"), maxFlush),
 		Format:    event.Format{CloudEvents: v.choice("format", "data", "cloudevents")},
 	}
-	conflate = v.choice("conflate", "none", "latest")
+	q.begin.Padding = v.choice("padding", "false", "true")
+	q.start.Conflate = v.choice("conflate", "none", "latest")
 	if heartbeat := v.duration("heartbeat"); heartbeat > 0 {
-		asked.Heartbeat = min(max(heartbeat, minHeartbeat), maxHeartbeat)
+		q.asked.Heartbeat = min(max(heartbeat, minHeartbeat), maxHeartbeat)
 	}
-	return asked, conflate, v.bad
+	return v.bad
 }
 
 // readStart reads where a reader without a cursor begins.

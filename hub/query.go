@@ -35,15 +35,13 @@ func readQuery(r *http.Request, topic string) (query, *problem) {
 	if q.selectors, bad = readSelectors(topics); bad != nil {
 		return q, bad
 	}
-	var conflate bool
-	if q.asked, conflate, bad = readOptions(values); bad != nil {
-		return q, bad
-	}
 	if q.start, bad = readStart(values, time.Now()); bad != nil {
 		return q, bad
 	}
 	q.start.Cursor, q.start.Earliest = readCursor(r.Header, values)
-	q.start.Conflate = conflate
+	if bad := q.readOptions(values); bad != nil {
+		return q, bad
+	}
 	return q, nil
 }
 

@@ -1,13 +1,15 @@
 package hub
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/runnel-dev/runnel/hub/auth"
 	"github.com/runnel-dev/runnel/hub/event"
+	"github.com/runnel-dev/runnel/hub/fanout"
 )
 
 // bearer is the scheme of all credentials in headers (RFC 6750).
@@ -15,41 +17,66 @@ const bearer = "Bearer"
 
 // admission is a reader that was let in.
 type admission struct {
-	// until is when its token ends; the zero time is never.
-	until time.Time
-	// granted says whether it may still read what it chose.
-	granted func() bool
-	// leave gives its place back.
-	leave func()
+	hub       *Hub
+	who       *auth.Reader
+	identity  string
+	selectors []event.Selector
+	// under is the hash of the configuration that let it in, and not that state itself, which a reader must not keep in memory.
+	under string
+}
+
+// Granted implements fanout.Owner.
+func (a *admission) Granted() bool {
+	now := a.hub.state.Load()
+	return now.hash == a.under || now.subscribers.Granted(a.who, a.selectors)
+}
+
+// Left implements fanout.Owner.
+func (a *admission) Left(reason fanout.Reason) {
+	a.leave()
+	a.say(reason)
+}
+
+// leave gives the reader's place back.
+func (a *admission) leave() {
+	a.hub.identities.leave(a.identity)
+	a.hub.taken.Add(-1)
+}
+
+func (a *admission) say(reason fanout.Reason) {
+	if logger := a.hub.logger; logger.Enabled(context.Background(), slog.LevelDebug) {
+		logger.Debug("reader left", "reason", reason, "topics", texts(a.selectors))
+	}
+}
+
+func texts(selectors []event.Selector) (out []string) {
+	for _, s := range selectors {
+		out = append(out, s.String())
+	}
+	return out
 }
 
 // letIn decides whether a reader gets what it asks for, in an order that tells nobody more than it may know: who it is, what it
 // may read, whether that exists, and whether there is a place.
-func (h *Hub) letIn(w http.ResponseWriter, r *http.Request, q query) (admission, *problem) {
+func (h *Hub) letIn(w http.ResponseWriter, r *http.Request, q query) (*admission, *problem) {
 	s := h.state.Load()
 	who, bad := h.reader(s, w, r)
 	if bad != nil {
-		return admission{}, bad
+		return nil, bad
 	}
 	for _, selector := range q.selectors {
 		if !who.MayRead(selector) {
-			return admission{}, notGranted(who, selector)
+			return nil, notGranted(who, selector)
 		}
 	}
 	if err := h.log.Declared(q.selectors); err != nil {
-		return admission{}, undeclared(err)
+		return nil, undeclared(err)
 	}
-	leave, bad := h.admit(who.Identity())
-	if bad != nil {
-		return admission{}, bad
+	identity := who.Identity()
+	if bad := h.admit(identity); bad != nil {
+		return nil, bad
 	}
-	hash := s.hash // and not the state, which a reader must not keep in memory
-	who = who.Admitted()
-	granted := func() bool {
-		now := h.state.Load()
-		return now.hash == hash || now.subscribers.Granted(who, q.selectors)
-	}
-	return admission{who.Until(), granted, leave}, nil
+	return &admission{h, who.Admitted(), identity, q.selectors, s.hash}, nil
 }
 
 // reader finds out who reads. A cookie is only ever a credential for reading: a page that makes a browser send it makes the hub do

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/runnel-dev/runnel/hub/auth"
 	"github.com/runnel-dev/runnel/hub/config"
@@ -98,8 +99,8 @@ func rulesOf(c *config.Config) (rules []eventlog.Rule, err error) {
 	return rules, nil
 }
 
-func settingsOf(c *config.Config) fanout.Settings {
-	return fanout.Settings{Heartbeat: c.Heartbeat.Interval.D(), Delay: c.Reconnect.Delay.D(), MaxAge: c.Reconnect.MaxConnectionAge.D()}
+func settingsOf(c *config.Config, stall time.Duration) fanout.Settings {
+	return fanout.Settings{Heartbeat: c.Heartbeat.Interval.D(), Delay: c.Reconnect.Delay.D(), MaxAge: c.Reconnect.MaxConnectionAge.D(), Stall: stall}
 }
 
 // missing names what the hub waits for. Keys that issuers publish come and go while a state runs.
@@ -178,7 +179,7 @@ func (h *Hub) put(s *state) {
 	}
 	if s.hash != old.hash {
 		h.log.Configure(s.rules, s.config.Retention.Bytes)
-		h.pool.Configure(settingsOf(s.config))
+		h.pool.Configure(settingsOf(s.config, h.stall))
 	}
 	h.pool.EndRemoved()
 	h.logger.Info("configuration loaded", "hash", s.hash, "topics", len(s.config.Topics), "references", len(s.seen))

@@ -75,7 +75,12 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 	if bad != nil {
 		return h.turnAway(w, r, q, bad)
 	}
-	defer admitted.leave()
+	attached := false
+	defer func() {
+		if !attached {
+			admitted.leave()
+		}
+	}()
 	sub, opening, err := h.log.Subscribe(q.selectors, q.start)
 	if err != nil {
 		return undeclared(err) // since a moment ago
@@ -91,18 +96,22 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
+	q.asked.Sub, q.asked.Until, q.asked.Owner = sub, admitted.who.Until(), admitted
+	q.begin.Opening, q.begin.Requested = opening, q.start.Cursor
+	if q.asked.Format.CloudEvents {
+		stream := h.state.Load().config.Stream
+		q.asked.Format.Source = "/namespaces/" + stream.Namespace + "/eventstreams/" + stream.Name
+	}
+	if attached = h.attach(w, r, q); attached {
+		return nil
+	}
 	sink := newSink(w, h.stall)
 	defer sink.finish()
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	q.asked.Sub, q.asked.Opening, q.asked.Requested = sub, opening, q.start.Cursor
-	q.asked.Until, q.asked.Granted = admitted.until, admitted.granted
-	stream := h.state.Load().config.Stream
-	q.asked.Format.Source = "/namespaces/" + stream.Namespace + "/eventstreams/" + stream.Name
-	reason := h.pool.Serve(r.Context(), sink, q.asked)
-	h.logger.Debug("reader left", "reason", reason, "topics", q.topics())
+	admitted.say(h.pool.Serve(r.Context(), sink, q.asked, q.begin))
 	return nil
 }
 
@@ -136,11 +145,5 @@ type query struct {
 	selectors []event.Selector
 	start     eventlog.Start
 	asked     fanout.Reader
-}
-
-func (q query) topics() (out []string) {
-	for _, s := range q.selectors {
-		out = append(out, s.String())
-	}
-	return out
+	begin     fanout.Beginning
 }

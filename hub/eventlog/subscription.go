@@ -88,3 +88,6 @@ func (s *Subscription) each(f func(*topic)) {
 		}
 	}
 }
+
+// Conflates says whether the subscription leaves out what a newer event of its key has replaced.
+func (s *Subscription) Conflates() bool { return s.conflate }

@@ -20,30 +20,30 @@ func (p *Pool) Retry() time.Duration {
 
 // opening is the first text of a stream. On a gap runnel-open has no id: the cursor moves only together with the notice that
 // follows.
-func (w *writer) opening() (text []byte) {
-	o, asked := w.asked.Opening, &w.asked
-	w.sent = o.Cursor
-	if asked.Padding {
+func (r *reader) opening(begin Beginning) (text []byte) {
+	o, format := begin.Opening, r.options.Format
+	if begin.Padding {
 		text = append(text, ":"+strings.Repeat(" ", paddingBytes)+"\n"...)
 	}
+	p := r.shard.pool
 	if o.Reason != "" {
-		w.pool.observer.Gap(o.Reason)
+		p.observer.Gap(o.Reason)
 	}
-	if asked.Quiet {
-		return asked.Format.AppendCursor(text, o.Cursor, w.pool.Retry())
+	if r.options.Quiet {
+		return format.AppendCursor(text, o.Cursor, p.Retry())
 	}
-	open := event.Control{Type: "runnel-open", ID: o.Cursor, Retry: w.pool.Retry(), Data: event.AppendJSON(nil, struct {
+	open := event.Control{Type: "runnel-open", ID: o.Cursor, Retry: p.Retry(), Data: event.AppendJSON(nil, struct {
 		Resume      eventlog.Resume `json:"resume"`
 		Cursor      string          `json:"cursor"`
 		HeartbeatMs int64           `json:"heartbeatMs"`
 		Topics      []string        `json:"topics"`
-	}{o.Resume, o.Cursor.String(), w.interval().Milliseconds(), names(asked.Sub.Selectors())})}
+	}{o.Resume, o.Cursor.String(), r.interval().Milliseconds(), names(r.sub.Selectors())})}
 	if o.Reason == "" {
-		return asked.Format.AppendControl(text, open)
+		return format.AppendControl(text, open)
 	}
 	open.ID = event.ID{}
-	text = asked.Format.AppendControl(text, open)
-	return asked.Format.AppendControl(text, gap{Requested: asked.Requested, ResumedAt: o.Cursor, Reason: o.Reason, Topics: o.Lost}.control())
+	text = format.AppendControl(text, open)
+	return format.AppendControl(text, gap{Requested: begin.Requested, ResumedAt: o.Cursor, Reason: o.Reason, Topics: o.Lost}.control())
 }
 
 func names(selectors []event.Selector) (out []string) {
@@ -53,30 +53,59 @@ func names(selectors []event.Selector) (out []string) {
 	return out
 }
 
-// overflow is the notice of a gap in mid-stream.
-func (w *writer) overflow(text []byte, batch eventlog.Batch) []byte {
-	at := event.ID{Epoch: w.cursor.Epoch, Seq: batch.Cursor}
+// fill appends what the reader gets next: the next events, or a heartbeat when it is due. It says whether more events wait.
+func (r *reader) fill(t *text, now instant) (more bool) {
+	t.before = part{cursor: r.cursor, sent: r.sent}
+	batch := r.sub.Read(r.cursor, batchBytes, t.entries[:0])
+	t.entries = batch.Entries
+	if len(batch.Lost) > 0 {
+		if r.overflows++; r.options.FailOnGap {
+			return false
+		}
+		r.overflow(t, batch)
+	}
+	for _, e := range batch.Entries {
+		t.event(e, r.options.Format, r.shard.pool.epoch)
+		r.sent = e.Seq
+	}
+	r.cursor, r.complete = batch.Cursor, batch.Complete
+	if len(t.bytes) == 0 && now >= r.heartbeatDue() {
+		r.heartbeat(t)
+	}
+	if !batch.More {
+		r.overflows = 0
+	}
+	return batch.More
+}
+
+// overflow appends the notice of a gap in mid-stream.
+func (r *reader) overflow(t *text, batch eventlog.Batch) {
+	at := event.ID{Epoch: r.shard.pool.epoch, Seq: batch.Cursor}
 	if len(batch.Entries) > 0 {
 		at.Seq = batch.Entries[0].Seq - 1
 	}
-	w.pool.observer.Gap(eventlog.ReasonOverflow)
-	w.sent = at
-	if w.asked.Quiet {
-		return w.asked.Format.AppendCursor(text, at, 0)
+	r.shard.pool.observer.Gap(eventlog.ReasonOverflow)
+	before := event.ID{Epoch: at.Epoch, Seq: r.cursor}
+	r.sent = at.Seq
+	if r.options.Quiet {
+		t.control(r.options.Format.AppendCursor(nil, at, 0), at.Seq, at.Seq)
+		return
 	}
-	return w.asked.Format.AppendControl(text, gap{Requested: w.cursor.String(), ResumedAt: at, Reason: eventlog.ReasonOverflow, Topics: batch.Lost}.control())
+	notice := gap{Requested: before.String(), ResumedAt: at, Reason: eventlog.ReasonOverflow, Topics: batch.Lost}
+	t.control(r.options.Format.AppendControl(nil, notice.control()), at.Seq, at.Seq)
 }
 
-// heartbeat is what breaks a silence. A ping moves the reader's cursor when it has moved without an event of the reader's.
-func (w *writer) heartbeat(text []byte) []byte {
-	if !w.asked.Pings || w.asked.Quiet {
-		return w.asked.Format.AppendHeartbeat(text)
+// heartbeat appends what breaks a silence. A ping moves the reader's cursor when it has moved without an event of the reader's.
+func (r *reader) heartbeat(t *text) {
+	if !r.options.Pings || r.options.Quiet {
+		t.control(r.options.Format.AppendHeartbeat(nil), r.cursor, r.sent)
+		return
 	}
 	ping := event.Control{Type: "runnel-ping", Data: []byte("{}")}
-	if w.cursor.Seq > w.sent.Seq {
-		ping.ID, w.sent = w.cursor, w.cursor
+	if r.cursor > r.sent {
+		ping.ID, r.sent = event.ID{Epoch: r.shard.pool.epoch, Seq: r.cursor}, r.cursor
 	}
-	return w.asked.Format.AppendControl(text, ping)
+	t.control(r.options.Format.AppendControl(nil, ping), r.cursor, r.sent)
 }
 
 type gap struct {
@@ -88,6 +117,14 @@ type gap struct {
 
 func (g gap) control() event.Control {
 	return event.Control{Type: "runnel-gap", ID: g.ResumedAt, Data: event.AppendJSON(nil, g)}
+}
+
+// closing is the last text of a stream; a quiet reader gets none.
+func (r *reader) closing(reason Reason) []byte {
+	if r.options.Quiet {
+		return nil
+	}
+	return r.options.Format.AppendControl(nil, r.shard.pool.closing(reason))
 }
 
 // closing is the last event of a stream.

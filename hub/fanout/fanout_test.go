@@ -91,17 +91,22 @@ func contains(s string) func(string) bool {
 }
 
 type hub struct {
-	t    testing.TB
-	log  *eventlog.Memory
-	pool *Pool
-	seen *counts
-	wg   sync.WaitGroup
+	t testing.TB
+	// attached lets readers have a socket in place of a Sink.
+	attached bool
+	log      *eventlog.Memory
+	pool     *Pool
+	seen     *counts
+	wg       sync.WaitGroup
 }
 
 func newHub(t testing.TB, events int, s Settings) *hub {
 	log := eventlog.NewMemory([]eventlog.Rule{{Selector: sels(t, ">")[0], Events: events, Age: time.Hour}}, 1<<30, 0)
 	h := &hub{t: t, log: log, seen: &counts{}}
-	h.pool = New(log, s, h.seen)
+	var err error
+	if h.pool, err = New(log, s, h.seen); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		h.pool.Drain(0)
 		h.wg.Wait()
@@ -113,7 +118,13 @@ func newHub(t testing.TB, events int, s Settings) *hub {
 	return h
 }
 
-var calm = Settings{Heartbeat: time.Hour, Delay: time.Second, MaxAge: time.Hour}
+var calm = Settings{Heartbeat: time.Hour, Delay: time.Second, MaxAge: time.Hour, Stall: time.Hour}
+
+// paths runs a test over both paths.
+func paths(t *testing.T, test func(t *testing.T, attached bool)) {
+	t.Run("served", func(t *testing.T) { test(t, false) })
+	t.Run("attached", func(t *testing.T) { test(t, true) })
+}
 
 func (h *hub) publish(topic, data string) {
 	if _, err := h.log.Append(&event.Event{Topic: topic, Data: []byte(data)}); err != nil {
@@ -122,21 +133,36 @@ func (h *hub) publish(topic, data string) {
 	h.log.Announce()
 }
 
-func (h *hub) read(sink Sink, cursor string, selectors ...string) {
-	h.readAs(sink, Reader{Requested: cursor}, selectors...)
+func (h *hub) read(to *recorder, cursor string, selectors ...string) {
+	h.readAs(to, Reader{}, Beginning{Requested: cursor}, selectors...)
 }
 
-func (h *hub) readAs(sink Sink, asked Reader, selectors ...string) {
-	sub, opening, err := h.log.Subscribe(sels(h.t, selectors...), eventlog.Start{Cursor: asked.Requested})
+func (h *hub) readAs(to *recorder, asked Reader, begin Beginning, selectors ...string) {
+	sub, opening, err := h.log.Subscribe(sels(h.t, selectors...), eventlog.Start{Cursor: begin.Requested})
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	asked.Sub, asked.Opening = sub, opening
-	h.wg.Go(func() { h.pool.Serve(context.Background(), sink, asked) })
+	asked.Sub, begin.Opening = sub, opening
+	h.serve(to, asked, begin)
 }
 
-func TestOpensThenDelivers(t *testing.T) {
+func (h *hub) serve(to Sink, asked Reader, begin Beginning) {
+	if r, ok := to.(*recorder); ok && h.attached {
+		socket, client := sockets(h.t)
+		h.wg.Go(func() { r.readChunks(h.t, client) })
+		h.wg.Add(1)
+		asked.Owner = attachedOwner{asked.Owner, h.wg.Done}
+		h.pool.Attach(Socket{FD: socket, Chunked: true}, asked, begin)
+		return
+	}
+	h.wg.Go(func() { h.pool.Serve(context.Background(), to, asked, begin) })
+}
+
+func TestOpensThenDelivers(t *testing.T) { paths(t, testOpensThenDelivers) }
+
+func testOpensThenDelivers(t *testing.T, attached bool) {
 	h := newHub(t, 10, calm)
+	h.attached = attached
 	r := newRecorder()
 	h.read(r, "", "a.*")
 	r.until(t, "open", contains(`"resume":"live"`))
@@ -156,9 +182,10 @@ func TestEventsBeforeALoopBeginsWakeReaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newShard(h.log)
+	s := newShard(h.pool, nil)
 	h.log.Notify(s.news)
-	r := h.pool.newReader(Reader{Sub: sub})
+	r := h.pool.newReader(Reader{Sub: sub}, Beginning{})
+	r.wake = make(chan struct{}, 1)
 	s.add(r)
 	h.publish("a", "first")
 	ctx, stop := context.WithCancel(context.Background())
@@ -171,8 +198,11 @@ func TestEventsBeforeALoopBeginsWakeReaders(t *testing.T) {
 	}
 }
 
-func TestGapCarriesTheCursor(t *testing.T) {
+func TestGapCarriesTheCursor(t *testing.T) { paths(t, testGapCarriesTheCursor) }
+
+func testGapCarriesTheCursor(t *testing.T, attached bool) {
 	h := newHub(t, 1, calm)
+	h.attached = attached
 	h.publish("a", "1")
 	h.publish("a", "2")
 	r := newRecorder()
@@ -187,15 +217,21 @@ func TestGapCarriesTheCursor(t *testing.T) {
 	}
 }
 
-func TestHeartbeatOnlyInSilence(t *testing.T) {
-	h := newHub(t, 10, Settings{Heartbeat: 2 * tick, Delay: time.Second, MaxAge: time.Hour})
+func TestHeartbeatOnlyInSilence(t *testing.T) { paths(t, testHeartbeatOnlyInSilence) }
+
+func testHeartbeatOnlyInSilence(t *testing.T, attached bool) {
+	h := newHub(t, 10, Settings{Heartbeat: 2 * tick, Delay: time.Second, MaxAge: time.Hour, Stall: time.Hour})
+	h.attached = attached
 	r := newRecorder()
 	h.read(r, "", "a")
 	r.until(t, "heartbeats", func(s string) bool { return strings.HasSuffix(s, "\n\n:\n:\n") })
 }
 
-func TestMaxAge(t *testing.T) {
-	h := newHub(t, 10, Settings{Heartbeat: time.Hour, Delay: time.Second, MaxAge: 3 * tick})
+func TestMaxAge(t *testing.T) { paths(t, testMaxAge) }
+
+func testMaxAge(t *testing.T, attached bool) {
+	h := newHub(t, 10, Settings{Heartbeat: time.Hour, Delay: time.Second, MaxAge: 3 * tick, Stall: time.Hour})
+	h.attached = attached
 	r := newRecorder()
 	h.read(r, "", "a")
 	h.wg.Wait()
@@ -204,17 +240,23 @@ func TestMaxAge(t *testing.T) {
 	}
 }
 
-func TestSettingsReachConnectedReaders(t *testing.T) {
+func TestSettingsReachConnectedReaders(t *testing.T) { paths(t, testSettingsReachConnectedReaders) }
+
+func testSettingsReachConnectedReaders(t *testing.T, attached bool) {
 	h := newHub(t, 10, calm)
+	h.attached = attached
 	r := newRecorder()
 	h.read(r, "", "a")
 	r.until(t, "open", contains("runnel-open"))
-	h.pool.Configure(Settings{Heartbeat: tick, Delay: time.Second, MaxAge: time.Hour})
+	h.pool.Configure(Settings{Heartbeat: tick, Delay: time.Second, MaxAge: time.Hour, Stall: time.Hour})
 	r.until(t, "heartbeat", contains("\n\n:\n"))
 }
 
-func TestReadersOfWhatIsRemovedEnd(t *testing.T) {
+func TestReadersOfWhatIsRemovedEnd(t *testing.T) { paths(t, testReadersOfWhatIsRemovedEnd) }
+
+func testReadersOfWhatIsRemovedEnd(t *testing.T, attached bool) {
 	h := newHub(t, 10, calm)
+	h.attached = attached
 	gone, stays, late := newRecorder(), newRecorder(), newRecorder()
 	h.read(gone, "", "a")
 	h.read(stays, "", "b")
@@ -226,7 +268,7 @@ func TestReadersOfWhatIsRemovedEnd(t *testing.T) {
 	h.log.Configure([]eventlog.Rule{{Selector: sels(t, "b")[0], Events: 10, Age: time.Hour}}, 1<<30)
 	h.pool.EndRemoved()
 	gone.until(t, "close", contains(`"reason":"gone","reconnect":false`))
-	h.wg.Go(func() { h.pool.Serve(context.Background(), late, Reader{Sub: sub, Opening: opening}) })
+	h.serve(late, Reader{Sub: sub}, Beginning{Opening: opening})
 	late.until(t, "close of one that came meanwhile", contains(`"reason":"gone","reconnect":false`))
 	h.publish("b", "still here")
 	stays.until(t, "event", contains("still here"))
@@ -262,11 +304,11 @@ func TestDrainIsSpreadOverTheWindow(t *testing.T) {
 		r.until(t, "open", contains("runnel-open"))
 	}
 	h.pool.Drain(time.Hour)
-	var due []time.Time
+	var due []instant
 	h.pool.each(func(r *reader) { due = append(due, r.ending.Load().at) })
-	slices.SortFunc(due, time.Time.Compare)
+	slices.Sort(due)
 	for i := 1; i < len(due); i++ {
-		if got := due[i].Sub(due[i-1]); got != time.Hour/readers {
+		if got := due[i] - due[i-1]; got != time.Hour/readers {
 			t.Errorf("reader %d ends %v after the one before", i, got)
 		}
 	}
@@ -306,7 +348,11 @@ func (s *sluggish) Write(b []byte) error {
 func TestReaderThatNeverCatchesUpIsClosed(t *testing.T) {
 	h := newHub(t, 50, calm) // three writes of batchBytes
 	r := &sluggish{newRecorder(), h}
-	h.read(r, "", "a")
+	sub, opening, err := h.log.Subscribe(sels(t, "a"), eventlog.Start{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.serve(r, Reader{Sub: sub}, Beginning{Opening: opening})
 	h.wg.Wait()
 	if got := r.String(); strings.Count(got, `"reason":"overflow"`) < maxOverflows || !strings.Contains(got, `"reason":"slow_consumer","reconnect":true`) {
 		t.Errorf("%d bytes, the end %q", len(got), got[max(0, len(got)-300):])

@@ -26,7 +26,7 @@ type node struct {
 func newIndex() index { return index{exact: map[string]set{}, tree: &node{}} }
 
 func (x *index) add(r *reader) {
-	for _, sel := range r.asked.Sub.Selectors() {
+	for _, sel := range r.sub.Selectors() {
 		if sel.Exact() {
 			if x.exact[sel.String()] == nil {
 				x.exact[sel.String()] = set{}
@@ -39,7 +39,7 @@ func (x *index) add(r *reader) {
 }
 
 func (x *index) remove(r *reader) {
-	for _, sel := range r.asked.Sub.Selectors() {
+	for _, sel := range r.sub.Selectors() {
 		if sel.Exact() {
 			delete(x.exact[sel.String()], r)
 			if len(x.exact[sel.String()]) == 0 {

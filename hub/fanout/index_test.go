@@ -37,7 +37,7 @@ func TestIndexAgreesWithSelectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, &reader{asked: Reader{Sub: sub}})
+		all = append(all, &reader{sub: sub})
 		x.add(all[len(all)-1])
 	}
 	for range 500 {
@@ -45,9 +45,9 @@ func TestIndexAgreesWithSelectors(t *testing.T) {
 		got := set{}
 		x.each(name, func(r *reader) { got[r] = struct{}{} })
 		for _, r := range all {
-			want := slices.ContainsFunc(r.asked.Sub.Selectors(), func(s event.Selector) bool { return s.Match(name) })
+			want := slices.ContainsFunc(r.sub.Selectors(), func(s event.Selector) bool { return s.Match(name) })
 			if _, ok := got[r]; ok != want {
-				t.Fatalf("%v is found for %s: %v", r.asked.Sub.Selectors(), name, ok)
+				t.Fatalf("%v is found for %s: %v", r.sub.Selectors(), name, ok)
 			}
 		}
 	}

@@ -6,15 +6,18 @@ import (
 	"testing"
 )
 
-func TestReaderOptions(t *testing.T) {
+func TestReaderOptions(t *testing.T) { paths(t, testReaderOptions) }
+
+func testReaderOptions(t *testing.T, attached bool) {
 	h := newHub(t, 2, calm)
+	h.attached = attached
 	h.publish("b", "not for them")
 	const ping = "event: runnel-ping\n"
 	quiet, pings, padded, gathered := newRecorder(), newRecorder(), newRecorder(), newRecorder()
-	h.readAs(quiet, Reader{Quiet: true, Heartbeat: tick}, "a")
-	h.readAs(pings, Reader{Pings: true, Heartbeat: tick}, "a")
-	h.readAs(padded, Reader{Padding: true}, "a")
-	h.readAs(gathered, Reader{Flush: 2 * tick}, "a")
+	h.readAs(quiet, Reader{Options: Options{Quiet: true, Heartbeat: tick}}, Beginning{}, "a")
+	h.readAs(pings, Reader{Options: Options{Pings: true, Heartbeat: tick}}, Beginning{}, "a")
+	h.readAs(padded, Reader{}, Beginning{Padding: true}, "a")
+	h.readAs(gathered, Reader{Options: Options{Flush: 2 * tick}}, Beginning{}, "a")
 	quiet.until(t, "heartbeat", contains("\n\n:\n"))
 	if got := quiet.String(); strings.Contains(got, "runnel-") || !strings.HasPrefix(got, "id: "+h.log.Epoch()+"-1\nretry: ") {
 		t.Errorf("quiet: %q", got)
@@ -35,7 +38,7 @@ func TestReaderOptions(t *testing.T) {
 func TestFailOnGapEndsInPlaceOfAnOverflow(t *testing.T) {
 	h := newHub(t, 2, calm)
 	r := newRecorder()
-	h.readAs(r, Reader{FailOnGap: true}, "a")
+	h.readAs(r, Reader{Options: Options{FailOnGap: true}}, Beginning{}, "a")
 	r.until(t, "open", contains("runnel-open"))
 	r.hold.Lock()
 	for i := range 10 {

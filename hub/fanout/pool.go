@@ -1,29 +1,26 @@
 // Package fanout brings events from the log to readers. Readers are spread over shards; a shard is one loop that is woken by
 // the log, finds out whose topics have news, and keeps the time of its readers. A reader is a cursor into the log: idle, it has
-// no queue and no timer of its own.
+// no queue, no buffer and no timer of its own.
 //
-// This is the portable path: each reader's own goroutine writes, woken by its shard. It serves every kind of connection that a
-// Sink can be made of. It knows no HTTP.
+// There are two paths. A socket that speaks plain HTTP/1.1 is attached: its shard writes to it, and its reader has no goroutine. Any
+// other connection is served through a Sink by a goroutine of its own, woken by its shard: the portable path, for encryption, HTTP/2
+// and systems without epoll. Both send the same text. The package knows no HTTP but for the chunks of its version 1.1.
 //
-// Locks: a shard's mu guards its readers and their index, and is never held while a Sink or the log is called.
+// Locks: a shard's mu guards its readers, their index, their wheel and its calls, and is never held while a connection or the log is
+// called. What a reader says is its loop's belongs to that goroutine alone.
 package fanout
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/runnel-dev/runnel/hub/eventlog"
+	"github.com/runnel-dev/runnel/hub/poll"
 )
-
-// Sink is the connection of one reader. Its methods are called by one goroutine at a time.
-type Sink interface {
-	// Write sends text of whole events and returns when the connection has taken it. It fails when the connection is gone, or
-	// has taken nothing for as long as the sink allows.
-	Write(text []byte) error
-}
 
 // Settings are what a reload may change for readers that are connected.
 type Settings struct {
@@ -33,11 +30,13 @@ type Settings struct {
 	Delay time.Duration
 	// MaxAge ends a connection after 0.8 to 1.0 of this time.
 	MaxAge time.Duration
+	// Stall is how long an attached socket may take for 64 KiB before it is cut.
+	Stall time.Duration
 }
 
 // Observer is told what happens to readers, for metrics. Its methods may be called concurrently and must not wait.
 type Observer interface {
-	// Delivered counts events and bytes that a connection took.
+	// Delivered counts events and bytes that connections took.
 	Delivered(events, bytes int)
 	// Gap counts notices of a gap.
 	Gap(reason eventlog.Reason)
@@ -48,29 +47,43 @@ type Observer interface {
 // Pool is all readers of a hub.
 type Pool struct {
 	log      eventlog.Log
+	epoch    string
 	observer Observer
 	settings atomic.Pointer[Settings]
+	usual    Options // of nearly all readers, who share it
+	began    time.Time
 	shards   []*shard
 	next     atomic.Uint64
 	readers  atomic.Int64
-	drained  atomic.Pointer[time.Time] // when Drain's window ends
+	drained  atomic.Pointer[instant] // when Drain's window ends
 	loops    sync.WaitGroup
 	stop     context.CancelFunc
 }
 
-// New returns a pool that reads from a log, and starts its shards. It is stopped by Close.
-func New(log eventlog.Log, settings Settings, observer Observer) *Pool {
+// New returns a pool that reads from a log, and starts its shards. It is stopped by Close. It fails when the system has no more
+// descriptors.
+func New(log eventlog.Log, settings Settings, observer Observer) (*Pool, error) {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &Pool{log: log, observer: observer, stop: stop}
+	p := &Pool{log: log, epoch: log.Head().Epoch, observer: observer, began: time.Now(), stop: stop}
 	p.settings.Store(&settings)
 	for range runtime.GOMAXPROCS(0) {
-		s := newShard(log)
+		poller, err := poll.New()
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			p.Close()
+			return nil, err
+		}
+		s := newShard(p, poller)
 		p.shards = append(p.shards, s)
 		log.Notify(s.news)
 		p.loops.Go(func() { s.run(ctx) })
 	}
-	return p
+	return p, nil
 }
+
+// instant is a time, as how long after its pool's beginning it is: a third of a time.Time in size.
+type instant = time.Duration
+
+func (p *Pool) now() instant { return time.Since(p.began) }
 
 // Readers that are connected now.
 func (p *Pool) Readers() int { return int(p.readers.Load()) }
@@ -98,19 +111,19 @@ func (p *Pool) Subscriptions(topic string) (n int) {
 
 // Drain ends all readers, spread evenly over a window, and those that still come at the window's end. It returns at once.
 func (p *Pool) Drain(window time.Duration) {
-	now := time.Now()
-	end := now.Add(window)
+	now := p.now()
+	end := now + window
 	p.drained.Store(&end)
 	var all []*reader
 	p.each(func(r *reader) { all = append(all, r) })
 	for i, r := range all {
-		r.endAt(now.Add(window*time.Duration(i)/time.Duration(len(all))), ReasonDrain)
+		r.endAt(now+window*time.Duration(i)/time.Duration(len(all)), ReasonDrain)
 	}
 }
 
 // EndRemoved ends the readers of what is no longer declared or no longer granted to them.
 func (p *Pool) EndRemoved() {
-	now := time.Now()
+	now := p.now()
 	p.each(func(r *reader) {
 		if r.removed() {
 			r.endAt(now, ReasonRemoved)
@@ -118,7 +131,7 @@ func (p *Pool) EndRemoved() {
 	})
 }
 
-// Close stops the shards. No reader may be served then, and none is connected.
+// Close stops the shards, and cuts the sockets that are still attached. No reader may be served then.
 func (p *Pool) Close() {
 	p.stop()
 	p.loops.Wait()

@@ -4,6 +4,9 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
+
+	"github.com/runnel-dev/runnel/hub/event"
+	"github.com/runnel-dev/runnel/hub/eventlog"
 )
 
 // Reason says why a reader left.
@@ -33,52 +36,136 @@ const (
 // from coming back together.
 const minAgeShare = 0.8
 
+// maxOverflows in a row, without catching up between them, make a reader a slow one.
+const maxOverflows = 3
+
+// Reader is what a connection asked for.
+type Reader struct {
+	Options
+	// Sub reads what it chose. It stays the caller's.
+	Sub *eventlog.Subscription
+	// Until is when the reader's permission ends; the zero time is never.
+	Until time.Time
+	// Owner knows more of the reader; nil is nobody.
+	Owner Owner
+}
+
+// Owner is who let a reader in.
+type Owner interface {
+	// Granted says whether the reader still has its permission. It is asked after each reload.
+	Granted() bool
+	// Left is told, once, when the socket of an attached reader is closed. It must not wait.
+	Left(reason Reason)
+}
+
+// Options are how a reader wants its stream. The zero Options are those of nearly all.
+type Options struct {
+	// Heartbeat is the longest silence; zero is that of the settings.
+	Heartbeat time.Duration
+	// Pings sends heartbeats as events, so that a page can notice a connection that is dead in one direction.
+	Pings bool
+	// Quiet sends none of the hub's own events: a block with an id alone moves the cursor in place of an opening or a gap.
+	Quiet bool
+	// FailOnGap ends the connection in place of a gap in mid-stream.
+	FailOnGap bool
+	// Format is how events are sent.
+	Format event.Format
+	// Flush is how long events are gathered before a write; zero is not at all. Only Serve knows it.
+	Flush time.Duration
+}
+
+// Beginning is how a stream begins.
+type Beginning struct {
+	// Opening of the reader's subscription.
+	Opening eventlog.Opening
+	// Requested is the cursor that the reader gave, for its gap notice.
+	Requested string
+	// Padding sends a comment of 2 KiB first, for clients that wait for so much.
+	Padding bool
+}
+
 // reader is one connection.
 type reader struct {
-	pool  *Pool
-	shard *shard
-	asked Reader
-	// wake holds at most one nudge.
-	wake     chan struct{}
-	since    time.Time
-	ageShare float64
-	// written is when the connection last took something, in nanoseconds after since.
-	written atomic.Int64
-	ending  atomic.Pointer[ending]
-	place   place // guarded by shard.mu
+	shard   *shard
+	sub     *eventlog.Subscription
+	owner   Owner
+	options *Options
+	since   instant
+	// written is when the connection last took something.
+	written  atomic.Int64
+	ending   atomic.Pointer[ending]
+	ageShare float32
+
+	// What follows belongs to the goroutine that writes.
+
+	overflows uint8
+	complete  bool   // nothing follows and nothing ever will
+	cursor    uint64 // everything up to it is sent, unless the socket says that it is current
+	sent      uint64 // the newest id that was sent
+
+	// wake holds at most one nudge for the goroutine of a reader that is served. It is nil for an attached one.
+	wake chan struct{}
+	// Guarded by the shard's mu.
+	place  place
+	slot   uint32
+	handed bool // over to its loop
+	called bool
+
+	socket // zero for a reader that is served
 }
 
 // ending is a decided end.
 type ending struct {
-	at     time.Time
+	at     instant
 	reason Reason
 }
 
-func (p *Pool) newReader(asked Reader) *reader {
-	return &reader{
-		pool:     p,
+func (p *Pool) newReader(asked Reader, begin Beginning) *reader {
+	r := &reader{
 		shard:    p.shards[p.next.Add(1)%uint64(len(p.shards))],
-		asked:    asked,
-		wake:     make(chan struct{}, 1),
-		since:    time.Now(),
-		ageShare: minAgeShare + rand.Float64()*(1-minAgeShare),
+		sub:      asked.Sub,
+		owner:    asked.Owner,
+		options:  &p.usual,
+		since:    p.now(),
+		ageShare: minAgeShare + rand.Float32()*(1-minAgeShare),
+		cursor:   begin.Opening.Cursor.Seq,
+		sent:     begin.Opening.Cursor.Seq,
+	}
+	if asked.Options != p.usual {
+		r.options = &asked.Options
+	}
+	r.touch(r.since)
+	return r
+}
+
+// enter counts a reader in, and decides for it what was decided for all before it was among them.
+func (p *Pool) enter(r *reader, until time.Time) {
+	p.readers.Add(1)
+	r.shard.add(r)
+	if end := p.drained.Load(); end != nil {
+		r.endAt(*end, ReasonDrain)
+	}
+	if !until.IsZero() {
+		r.endAt(until.Sub(p.began), ReasonTokenExpired)
+	}
+	if r.removed() {
+		r.endAt(p.now(), ReasonRemoved)
 	}
 }
 
-// nudge lets the reader look for news and for what is due.
-func (r *reader) nudge() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
+// leave counts a reader out.
+func (p *Pool) leave(r *reader, reason Reason) {
+	r.shard.remove(r)
+	p.readers.Add(-1)
+	p.observer.Ended(reason)
 }
 
 // endAt decides the reader's end, unless an earlier one is decided already.
-func (r *reader) endAt(at time.Time, reason Reason) {
+func (r *reader) endAt(at instant, reason Reason) {
 	mine := &ending{at, reason}
 	for {
 		old := r.ending.Load()
-		if old != nil && !at.Before(old.at) {
+		if old != nil && at >= old.at {
 			return
 		}
 		if r.ending.CompareAndSwap(old, mine) {
@@ -90,46 +177,62 @@ func (r *reader) endAt(at time.Time, reason Reason) {
 
 // removed says whether the reader may no longer have what it chose.
 func (r *reader) removed() bool {
-	return !r.asked.Sub.Declared() || r.asked.Granted != nil && !r.asked.Granted()
+	return !r.sub.Declared() || r.owner != nil && !r.owner.Granted()
 }
 
-func (r *reader) touch(now time.Time) { r.written.Store(int64(now.Sub(r.since))) }
+func (r *reader) touch(now instant) { r.written.Store(int64(now)) }
 
-func (r *reader) heartbeatDue() time.Time {
-	return r.since.Add(time.Duration(r.written.Load())).Add(r.interval())
-}
+func (r *reader) heartbeatDue() instant { return instant(r.written.Load()) + r.interval() }
 
 // interval is the longest silence.
 func (r *reader) interval() time.Duration {
-	if r.asked.Heartbeat > 0 {
-		return r.asked.Heartbeat
+	if r.options.Heartbeat > 0 {
+		return r.options.Heartbeat
 	}
-	return r.pool.settings.Load().Heartbeat
+	return r.shard.pool.settings.Load().Heartbeat
 }
 
-func (r *reader) ageDue() time.Time {
-	return r.since.Add(time.Duration(float64(r.pool.settings.Load().MaxAge) * r.ageShare))
+func (r *reader) ageDue() instant {
+	return r.since + time.Duration(float64(r.shard.pool.settings.Load().MaxAge)*float64(r.ageShare))
 }
 
 // due is when the next thing happens to the reader by time alone.
-func (r *reader) due() time.Time {
-	due := r.heartbeatDue()
-	if age := r.ageDue(); age.Before(due) {
-		due = age
-	}
-	if e := r.ending.Load(); e != nil && e.at.Before(due) {
-		due = e.at
+func (r *reader) due() instant {
+	due := min(r.heartbeatDue(), r.ageDue())
+	if e := r.ending.Load(); e != nil {
+		due = min(due, e.at)
 	}
 	return due
 }
 
 // ended returns the reason to end now, or none.
-func (r *reader) ended(now time.Time) Reason {
-	if e := r.ending.Load(); e != nil && !now.Before(e.at) {
+func (r *reader) ended(now instant) Reason {
+	if e := r.ending.Load(); e != nil && now >= e.at {
 		return e.reason
 	}
-	if !now.Before(r.ageDue()) {
+	if now >= r.ageDue() {
 		return ReasonMaxAge
+	}
+	return ""
+}
+
+// barred returns the reason for which the reader is sent nothing more, not even what waits for it, or none.
+func (r *reader) barred(now instant) Reason {
+	if reason := r.ended(now); reason == ReasonRemoved || reason == ReasonTokenExpired {
+		return reason
+	}
+	return ""
+}
+
+// over returns the reason to end when what there was is sent, or none.
+func (r *reader) over(now instant) Reason {
+	switch reason := r.ended(now); {
+	case reason != "":
+		return reason
+	case r.complete:
+		return ReasonComplete
+	case r.overflows >= maxOverflows || r.overflows > 0 && r.options.FailOnGap:
+		return ReasonSlow
 	}
 	return ""
 }

@@ -1,14 +1,11 @@
 package fanout
 
-import "time"
-
 // slots is the wheel's size: with a tick of 100 ms one turn takes 51 s, so that a heartbeat of the default 15 s is passed over
 // by no turn.
 const slots = 512
 
 // wheel keeps one due time for each reader, exact to a tick. Its cost is the same for a thousand readers and a million.
 type wheel struct {
-	start time.Time
 	now   int64 // the last tick that was served
 	slots [slots][]*reader
 }
@@ -16,38 +13,38 @@ type wheel struct {
 // place is where a reader stands in its wheel; the zero place is nowhere.
 type place struct {
 	tick int64
-	slot int
-	pos  int
-	on   bool
+	pos  int32
 }
 
-func newWheel(start time.Time) wheel { return wheel{start: start} }
-
 // put moves a reader to a due time; one that has passed is due at the next tick.
-func (w *wheel) put(r *reader, due time.Time) {
+func (w *wheel) put(r *reader, due instant) {
+	at := max(w.now+1, int64((due+tick-1)/tick))
+	if at == r.place.tick {
+		return
+	}
 	w.take(r)
-	at := max(w.now+1, int64((due.Sub(w.start)+tick-1)/tick))
-	slot := int(at % slots)
-	r.place = place{tick: at, slot: slot, pos: len(w.slots[slot]), on: true}
-	w.slots[slot] = append(w.slots[slot], r)
+	slot := &w.slots[at%slots]
+	r.place = place{tick: at, pos: int32(len(*slot))}
+	*slot = append(*slot, r)
 }
 
 // take removes a reader, if it is there.
 func (w *wheel) take(r *reader) {
-	if !r.place.on {
+	if r.place.tick == 0 {
 		return
 	}
-	slot := w.slots[r.place.slot]
+	at := &w.slots[r.place.tick%slots]
+	slot := *at
 	last := slot[len(slot)-1]
 	slot[r.place.pos], last.place.pos = last, r.place.pos
 	slot[len(slot)-1] = nil
-	w.slots[r.place.slot] = slot[:len(slot)-1]
+	*at = slot[:len(slot)-1]
 	r.place = place{}
 }
 
 // advance takes every reader that is due by now off the wheel and calls f with it. f may put it back.
-func (w *wheel) advance(now time.Time, f func(*reader)) {
-	until := int64(now.Sub(w.start) / tick)
+func (w *wheel) advance(now instant, f func(*reader)) {
+	until := int64(now / tick)
 	for w.now < until {
 		w.now++
 		var due []*reader

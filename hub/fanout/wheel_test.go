@@ -3,30 +3,28 @@ package fanout
 import (
 	"math/rand/v2"
 	"testing"
-	"time"
 )
 
 func TestWheel(t *testing.T) {
-	start := time.Now()
-	w := newWheel(start)
+	w := &wheel{}
 	r := rand.New(rand.NewPCG(5, 6))
-	due := map[*reader]time.Time{}
+	due := map[*reader]instant{}
 	for range 1000 {
-		at := start.Add(time.Duration(r.Int64N(int64(3 * slots * tick))))
+		at := instant(r.Int64N(int64(3 * slots * tick)))
 		x := &reader{}
 		due[x] = at
 		w.put(x, at)
 	}
-	for now := start; len(due) > 0 && now.Before(start.Add(4*slots*tick)); now = now.Add(time.Duration(1 + r.Int64N(int64(5*tick)))) {
+	for now := instant(0); len(due) > 0 && now < 4*slots*tick; now += instant(1 + r.Int64N(int64(5*tick))) {
 		w.advance(now, func(x *reader) {
-			if now.Before(due[x]) {
-				t.Fatalf("%v early", due[x].Sub(now))
+			if now < due[x] {
+				t.Fatalf("%v early", due[x]-now)
 			}
 			delete(due, x)
 		})
 		for _, at := range due {
-			if now.Sub(at) >= tick {
-				t.Fatalf("%v late", now.Sub(at))
+			if now-at >= tick {
+				t.Fatalf("%v late", now-at)
 			}
 		}
 	}
