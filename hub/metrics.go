@@ -1,7 +1,10 @@
 package hub
 
 import (
+	"maps"
 	"strconv"
+	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -20,7 +23,13 @@ type metrics struct {
 	delivered, deliveredBytes        prometheus.Counter
 	gaps, ended                      *prometheus.CounterVec
 	loaded                           prometheus.Gauge
+
+	resolving sync.Mutex // guards the replacement of rules
+	rules     atomic.Pointer[map[string]publishedCounters]
 }
+
+// publishedCounters are those of one declared topic.
+type publishedCounters struct{ events, bytes, duplicates prometheus.Counter }
 
 func newMetrics(h *Hub) *metrics {
 	counter := func(name, help string) prometheus.Counter {
@@ -45,15 +54,38 @@ func newMetrics(h *Hub) *metrics {
 			Name: "runnel_hub_config_last_load_successful", Help: "1 when the newest configuration runs, 0 when it was refused.",
 		}),
 	}
+	m.rules.Store(&map[string]publishedCounters{})
 	m.loaded.Set(1)
 	m.registry.MustRegister(m.events, m.eventBytes, m.duplicates, m.publishRefused, m.subscribeRefused, m.turnedAway, m.delivered, m.deliveredBytes, m.gaps, m.ended, m.loaded,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{hub: h})
 	return m
 }
 
-func (m *metrics) published(rule string, bytes int) {
-	m.events.WithLabelValues(rule).Inc()
-	m.eventBytes.WithLabelValues(rule).Add(float64(bytes))
+// published counts an event of a declared topic. To find counters by their labels takes as long as to store an event, so it is done
+// once for each declared topic.
+func (m *metrics) published(rule string, bytes int, duplicate bool) {
+	c, known := (*m.rules.Load())[rule]
+	if !known {
+		c = m.resolve(rule)
+	}
+	if duplicate {
+		c.duplicates.Inc()
+		return
+	}
+	c.events.Inc()
+	c.bytes.Add(float64(bytes))
+}
+
+// resolve finds the counters of a declared topic. Those of one that is declared no longer stay, since a counter that came back smaller
+// would mislead who adds up.
+func (m *metrics) resolve(rule string) publishedCounters {
+	m.resolving.Lock()
+	defer m.resolving.Unlock()
+	all := maps.Clone(*m.rules.Load())
+	c := publishedCounters{m.events.WithLabelValues(rule), m.eventBytes.WithLabelValues(rule), m.duplicates.WithLabelValues(rule)}
+	all[rule] = c
+	m.rules.Store(&all)
+	return c
 }
 
 func (m *metrics) refusedPublish(p *problem) {

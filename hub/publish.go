@@ -184,11 +184,7 @@ func (h *Hub) store(who auth.Publisher, e *event.Event) (answer, *problem) {
 	case err != nil:
 		return answer{}, refuse(http.StatusServiceUnavailable, "not_stored", "%v: nothing is stored, try again", err).later(retryNotReady)
 	}
-	if receipt.Duplicate {
-		h.metrics.duplicates.WithLabelValues(receipt.Rule).Inc()
-	} else {
-		h.metrics.published(receipt.Rule, len(e.Data))
-	}
+	h.metrics.published(receipt.Rule, len(e.Data), receipt.Duplicate)
 	return answer{ID: receipt.ID, Topic: e.Topic, Duplicate: receipt.Duplicate}, nil
 }
 
