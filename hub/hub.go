@@ -70,6 +70,7 @@ type Hub struct {
 	identities  identities
 	turningAway episode
 	rates       rates
+	batches     sync.Pool // of *batch
 
 	subscribe, publish, admin net.Listener
 }

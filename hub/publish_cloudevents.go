@@ -17,7 +17,7 @@ import (
 // takes one that is no CloudEvent for a failure.
 func (h *Hub) publishCloudEvents(w http.ResponseWriter, r *http.Request, who auth.Publisher) *problem {
 	limit := h.state.Load().config.Limits.EventBytes
-	body, bad := readBody(w, r, max(escapeRoom*limit+jsonRoom, maxBatchBytes), limit)
+	body, bad := readBody(w, r, nil, max(escapeRoom*limit+jsonRoom, maxBatchBytes), limit)
 	if bad != nil {
 		return bad
 	}

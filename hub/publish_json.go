@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"slices"
-	"time"
 	"unicode/utf8"
 
 	"github.com/runnel-dev/runnel/hub/auth"
@@ -22,9 +21,6 @@ const (
 	jsonRoom = 32 << 10
 	// maxTopicsAtOnce bounds the topics that one document is sent to.
 	maxTopicsAtOnce = 64
-	// maxLines and maxBatchBytes bound a batch.
-	maxLines      = 1000
-	maxBatchBytes = 1 << 20
 )
 
 // document is the JSON form of an event.
@@ -44,7 +40,7 @@ func (h *Hub) publishDocuments(w http.ResponseWriter, r *http.Request, who auth.
 	limit := h.state.Load().config.Limits.EventBytes
 	switch kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind {
 	case typeJSON:
-		body, bad := readBody(w, r, escapeRoom*limit+jsonRoom, limit)
+		body, bad := readBody(w, r, nil, escapeRoom*limit+jsonRoom, limit)
 		if bad != nil {
 			return bad
 		}
@@ -92,65 +88,17 @@ func alreadyIn(topics []answer) (text string) {
 	return text
 }
 
-// publishLines stores a batch in the order of its lines, each for itself: a line that is refused stops none of the others.
-func (h *Hub) publishLines(w http.ResponseWriter, r *http.Request, who auth.Publisher, limit int64) *problem {
-	body, bad := readBody(w, r, maxBatchBytes, maxBatchBytes)
-	if bad != nil && bad.Status == http.StatusRequestEntityTooLarge {
-		return refuse(http.StatusRequestEntityTooLarge, "batch_too_large", "the lines take more than %d bytes: send fewer at once; nothing is stored", maxBatchBytes)
-	}
-	if bad != nil {
-		return bad
-	}
-	lines := bytes.Split(bytes.TrimRight(body, "\n"), []byte{'\n'})
-	if len(lines) > maxLines {
-		return refuse(http.StatusRequestEntityTooLarge, "batch_too_large", "%d lines: send at most %d at once; nothing is stored", len(lines), maxLines)
-	}
-	if bad := h.pace(who, len(lines)); bad != nil {
-		return bad
-	}
-	var results bytes.Buffer // readers do not wait for a publisher that does not read its answer
-	encoder := json.NewEncoder(&results)
-	for i, line := range lines {
-		result := lineResult{Index: i}
-		if stored, bad := h.publishLine(who, line, limit); bad != nil {
-			h.metrics.refusedPublish(bad)
-			result.Error = bad
-		} else {
-			result.ID, result.Duplicate = &stored.ID, stored.Duplicate
-		}
-		if err := encoder.Encode(result); err != nil {
-			panic(err) // it is strings and numbers
-		}
-	}
-	h.log.Announce()
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.stall))
-	w.Header().Set("Content-Type", typeLines)
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(results.Bytes()) // a publisher that is gone may send the lines again under the same ids
-	return nil
-}
-
-// lineResult is the answer to one line of a batch.
-type lineResult struct {
-	Index     int       `json:"index"`
-	ID        *event.ID `json:"id,omitempty"`
-	Duplicate bool      `json:"duplicate,omitempty"`
-	Error     *problem  `json:"error,omitempty"`
-}
-
-func (h *Hub) publishLine(who auth.Publisher, line []byte, limit int64) (answer, *problem) {
-	events, several, bad := readDocument(line, limit)
-	if bad != nil {
-		return answer{}, bad
-	}
-	if several {
-		return answer{}, refuse(http.StatusBadRequest, "topics_in_batch", "a line of a batch has one topic: write a line for each")
-	}
-	return h.store(who, events[0])
-}
-
 // readDocument makes events of a JSON document, one for each topic. A string is data verbatim, other JSON is compacted.
 func readDocument(body []byte, limit int64) (events []*event.Event, several bool, bad *problem) {
+	e := new(event.Event)
+	if (&scanner{}).event(body, limit, e) {
+		return []*event.Event{e}, false, nil
+	}
+	return decodeDocument(body, limit)
+}
+
+// decodeDocument reads any document, and says what is wrong with one that is refused.
+func decodeDocument(body []byte, limit int64) (events []*event.Event, several bool, bad *problem) {
 	if !utf8.Valid(body) {
 		return nil, false, refuse(http.StatusUnsupportedMediaType, "data_not_utf8", "the document is no UTF-8 text (RFC 8259, section 8.1): send bytes as dataBase64")
 	}

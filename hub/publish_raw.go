@@ -1,9 +1,9 @@
 package hub
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,7 +21,7 @@ func (h *Hub) readRaw(w http.ResponseWriter, r *http.Request, topic string) (*ev
 		return nil, bad
 	}
 	limit := h.state.Load().config.Limits.EventBytes
-	body, bad := readBody(w, r, rawRoom(values, limit), limit)
+	body, bad := readBody(w, r, nil, rawRoom(values, limit), limit)
 	if bad != nil {
 		return nil, bad
 	}
@@ -118,9 +118,14 @@ func unknownParameters(values url.Values) *problem {
 	return nil
 }
 
-// readBody reads at most room bytes. The limit is what the publisher is told.
-func readBody(w http.ResponseWriter, r *http.Request, room, limit int64) ([]byte, *problem) {
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, room))
+// bodyAtOnce bounds the memory that a request is given for what it only announces.
+const bodyAtOnce = 64 << 10
+
+// readBody reads at most room bytes, into a buffer if there is one. The limit is what the publisher is told.
+func readBody(w http.ResponseWriter, r *http.Request, into []byte, room, limit int64) ([]byte, *problem) {
+	announced := min(max(r.ContentLength, 0), room, bodyAtOnce)
+	body := bytes.NewBuffer(slices.Grow(into, int(announced)+bytes.MinRead)) // which it wants free to see the end
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, room))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -128,7 +133,7 @@ func readBody(w http.ResponseWriter, r *http.Request, room, limit int64) ([]byte
 	case err != nil:
 		return nil, refuse(http.StatusBadRequest, "body_unreadable", "the body ended early or came too slowly: send it again")
 	}
-	return data, nil
+	return body.Bytes(), nil
 }
 
 // checkBase64 returns the base64 form of bytes, of which there may be so many.
