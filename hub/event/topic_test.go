@@ -27,6 +27,9 @@ func TestParseSelector(t *testing.T) {
 		if _, err := event.ParseSelector(bad); err == nil || !strings.Contains(err.Error(), "write") {
 			t.Errorf("%q: %v", bad, err)
 		}
+		if err := event.ValidateTopic(bad); err == nil || !strings.Contains(err.Error(), "write") {
+			t.Errorf("topic %q: %v", bad, err)
+		}
 	}
 	if event.ValidateTopic("a.*") == nil || event.ValidateTopic("a.b") != nil {
 		t.Error("a topic is a selector without wildcards")
@@ -67,6 +70,9 @@ func FuzzSelector(f *testing.F) {
 	f.Add("a.*.>", "a.b.c", "*.b.>")
 	f.Fuzz(func(t *testing.T, a, topic, b string) {
 		s, err := event.ParseSelector(a)
+		if isTopic := event.ValidateTopic(a) == nil; isTopic != (err == nil && s.Exact()) {
+			t.Fatalf("%q is a topic: %v", a, isTopic)
+		}
 		o, err2 := event.ParseSelector(b)
 		if err != nil || err2 != nil || event.ValidateTopic(topic) != nil {
 			return // malformed
