@@ -27,6 +27,8 @@ type Status struct {
 	Draining bool `json:"draining"`
 	// Connections are the readers now.
 	Connections int `json:"connections"`
+	// ConnectionsLimit is how many readers there may be; 0 is any number.
+	ConnectionsLimit int `json:"connectionsLimit"`
 	// RetainedBytes is the memory of all retained events.
 	RetainedBytes int64 `json:"retainedBytes"`
 	// Topics are the declared ones, with how many events are retained for each.
@@ -69,7 +71,7 @@ func (h *Hub) Status() Status {
 	s, head, usage := h.state.Load(), h.log.Head(), h.log.Usage()
 	out := Status{
 		Stream: s.config.Stream, ConfigHash: s.hash, Epoch: head.Epoch, Seq: head.Seq, Draining: h.draining.Load(),
-		Connections: h.pool.Readers(), RetainedBytes: usage.Bytes,
+		Connections: h.pool.Readers(), ConnectionsLimit: s.connections, RetainedBytes: usage.Bytes,
 	}
 	out.ConfigError, out.WatchError, out.Missing = h.configError(s), h.troubles.late(), s.missing()
 	switch encrypted := h.certificate != nil; {

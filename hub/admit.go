@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/runnel-dev/runnel/hub/config"
+	"github.com/runnel-dev/runnel/hub/process"
 )
 
 // retryMargin is what a reader may take longer than it was told until it is back: as long as a phone is silent in a tunnel.
@@ -73,13 +76,14 @@ func (e *episode) since(now time.Time, backWithin time.Duration) time.Time {
 
 // admit counts a connection, if it may come in now. An identity's own limit is for this hub alone: each replica has its own count.
 func (h *Hub) admit(identity string) (bad *problem) {
-	limits := h.state.Load().config.Limits
+	s := h.state.Load()
+	limits := s.config.Limits
 	n := h.taken.Add(1)
 	switch {
 	case h.draining.Load():
 		bad = refuse(http.StatusServiceUnavailable, "draining", "the hub is about to stop: come back after the time in Retry-After")
 		bad.turnedAway = forDraining
-	case limits.Connections > 0 && n > int64(limits.Connections):
+	case s.connections > 0 && n > int64(s.connections):
 		bad = refuse(http.StatusTooManyRequests, "too_many_connections", "the hub takes no more readers now: come back after the time in Retry-After")
 		bad.turnedAway = forConnections
 	case !h.identities.enter(identity, limits.ConnectionsPerIdentity):
@@ -90,6 +94,18 @@ func (h *Hub) admit(identity string) (bad *problem) {
 	}
 	h.taken.Add(-1)
 	return bad.later(h.pool.Retry())
+}
+
+// use is what a configuration takes of the process.
+func (h *Hub) use(c *config.Config) process.Use {
+	return process.Use{Connections: c.Limits.Connections, Retention: c.Retention.Bytes, Encrypted: h.certificate != nil || h.portable}
+}
+
+// GoMemory is what the Go runtime shall keep to with the configuration that runs, in bytes; 0 is any. Setting it is left to who owns the
+// process.
+func (h *Hub) GoMemory() int64 {
+	s := h.state.Load()
+	return h.process.GoMemory(h.use(s.config), s.connections)
 }
 
 // identities counts the connections of each identity. It outlives configurations, so that a new limit holds for those that are

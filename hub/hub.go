@@ -15,6 +15,7 @@ import (
 	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/hub/eventlog"
 	"github.com/runnel-dev/runnel/hub/fanout"
+	"github.com/runnel-dev/runnel/hub/process"
 	"github.com/runnel-dev/runnel/hub/reference"
 )
 
@@ -28,6 +29,9 @@ type Options struct {
 	Logger *slog.Logger
 	// References is the directory with what the configuration refers to, as config.ReferencesDir says; empty is none.
 	References string
+	// Process is what the process may take; a limit on readers is made of it where the configuration has none. The zero value knows of
+	// no limits.
+	Process process.Limits
 	// StallTimeout is how long a connection may take for 64 KiB before it is cut. Zero is DefaultStallTimeout.
 	StallTimeout time.Duration
 
@@ -55,6 +59,7 @@ type Hub struct {
 	headers, body time.Duration
 
 	portable   bool
+	process    process.Limits
 	references reference.Dir
 	remote     *auth.RemoteKeys
 	// certificate is nil when the ports for readers and publishers are in clear text. Which of both is decided at the start: a port
@@ -79,7 +84,7 @@ type Hub struct {
 func New(o Options) (*Hub, error) {
 	h := &Hub{
 		logger: o.Logger, now: o.now, stall: cmp.Or(o.StallTimeout, DefaultStallTimeout),
-		headers: cmp.Or(o.headers, headerTimeout), body: cmp.Or(o.body, bodyTimeout), wanted: o.Config,
+		headers: cmp.Or(o.headers, headerTimeout), body: cmp.Or(o.body, bodyTimeout), wanted: o.Config, process: o.Process,
 		portable: o.Portable, references: reference.In(o.References), remote: auth.NewRemoteKeys(o.Logger, o.now),
 	}
 	if h.logger == nil {

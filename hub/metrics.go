@@ -117,6 +117,7 @@ type gauges struct{ hub *Hub }
 
 var (
 	connectionsDesc = prometheus.NewDesc("runnel_hub_connections", "Readers that are connected.", nil, nil)
+	limitDesc       = prometheus.NewDesc("runnel_hub_connections_limit", "Readers that may be connected at a time, by configuration or by what the process may take; not there when it is any number.", nil, nil)
 	retainedDesc    = prometheus.NewDesc("runnel_hub_retained_events", "Events retained, by declared topic.", []string{"topic"}, nil)
 	bytesDesc       = prometheus.NewDesc("runnel_hub_retained_bytes", "Memory of retained events, the log's own overhead included.", nil, nil)
 	topicsDesc      = prometheus.NewDesc("runnel_hub_topics", "Topics that are remembered.", nil, nil)
@@ -128,7 +129,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{connectionsDesc, retainedDesc, bytesDesc, topicsDesc, headDesc, missingDesc, notAfterDesc, configDesc} {
+	for _, d := range []*prometheus.Desc{connectionsDesc, limitDesc, retainedDesc, bytesDesc, topicsDesc, headDesc, missingDesc, notAfterDesc, configDesc} {
 		c <- d
 	}
 }
@@ -140,6 +141,9 @@ func (g *gauges) Collect(c chan<- prometheus.Metric) {
 	}
 	usage := g.hub.log.Usage()
 	gauge(connectionsDesc, float64(g.hub.pool.Readers()))
+	if limit := g.hub.state.Load().connections; limit > 0 {
+		gauge(limitDesc, float64(limit))
+	}
 	gauge(bytesDesc, float64(usage.Bytes))
 	gauge(topicsDesc, float64(usage.Topics))
 	gauge(headDesc, float64(g.hub.log.Head().Seq))

@@ -24,6 +24,7 @@ type state struct {
 	publishers  *auth.Publishers
 	subscribers *auth.Subscribers
 	certificate *tls.Certificate // nil when there is none to show
+	connections int              // readers at a time; 0 is any number
 
 	withoutTLS []string           // of what a certificate takes, what is missing
 	seen       reference.Snapshot // what references hold
@@ -67,7 +68,7 @@ func (h *Hub) makeState(c *config.Config, held reference.Snapshot) (*state, erro
 	}
 	out := &state{
 		config: c, hash: config.Hash(c), rules: rules, publishers: publishers, subscribers: subscribers,
-		seen: held, used: held, invalid: slices.Concat(publishers.Invalid(), subscribers.Invalid()),
+		connections: h.process.Connections(h.use(c)), seen: held, used: held, invalid: slices.Concat(publishers.Invalid(), subscribers.Invalid()),
 	}
 	if h.certificate != nil && c.TLS != nil {
 		var invalid []auth.Invalid
@@ -170,6 +171,9 @@ func (h *Hub) put(s *state) {
 	h.remote.Follow(s.subscribers.KeyURLs())
 	for _, i := range s.invalid {
 		h.logger.Error("a reference is of no use", "reference", i.Reference.String(), "error", i.Err, "meanwhile", s.meanwhile(i))
+	}
+	if wanted := s.config.Limits.Connections; wanted > s.connections {
+		h.logger.Warn("limits.connections is more than there are descriptors for, fewer readers are let in", "wanted", wanted, "connections", s.connections, "descriptors", h.process.Descriptors)
 	}
 	if missing := s.missing(); len(missing) > 0 && (old == nil || !slices.Equal(missing, old.missing())) {
 		h.logger.Warn("the hub waits for what is missing", "missing", missing)

@@ -183,8 +183,9 @@ type Drain struct {
 
 // Limits bounds what clients may take.
 type Limits struct {
-	// connections is the largest number of readers of one hub at a time, 0 to 1000000; 0 is no limit. Who comes beyond it
-	// is asked to come back later. Unset: 20000.
+	// connections is the largest number of readers of one hub at a time, 0 to 1000000; 0 is as many as the hub's file descriptors
+	// and its memory limit are enough for, and any other number is bounded by the descriptors alone. Who comes beyond it is asked to
+	// come back later. Unset: 20000.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000000

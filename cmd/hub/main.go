@@ -54,16 +54,21 @@ func run(ctx context.Context, args []string) error {
 	}
 	follower := follow.New(*path, text)
 	logger := slog.New(slog.NewJSONHandler(os.Stdout, nil))
-	h, err := hub.New(hub.Options{Config: c, References: *references, SubscribeAddr: *subscribe, PublishAddr: *publish, AdminAddr: *admin, Logger: logger})
+	limits := readLimits(logger)
+	h, err := hub.New(hub.Options{
+		Config: c, References: *references, Process: limits, SubscribeAddr: *subscribe, PublishAddr: *publish, AdminAddr: *admin, Logger: logger,
+	})
 	if err != nil {
 		return errors.Join(err, follower.Close())
 	}
 	follower.Also(reference.In(*references).Directories, func() { _ = h.Refresh() }) // it notes and logs its own failure
-	return serve(ctx, h, follower)
+	keepLimits(logger, limits, h)
+	return serve(ctx, h, follower, func() { keepLimits(logger, limits, h) })
 }
 
 // serve runs the hub and follows its configuration, and what that refers to, until ctx is done and the hub is drained.
-func serve(ctx context.Context, h *hub.Hub, follower *follow.Follower) error {
+// It calls loaded after each configuration that is taken up.
+func serve(ctx context.Context, h *hub.Hub, follower *follow.Follower, loaded func()) error {
 	followed := make(chan error, 1)
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
@@ -73,7 +78,9 @@ func serve(ctx context.Context, h *hub.Hub, follower *follow.Follower) error {
 				h.Refuse(err)
 				return
 			}
-			_ = h.Reload(c) // the same
+			if h.Reload(c) == nil { // it notes its own failure
+				loaded()
+			}
 		}, h.Refuse, h.Watched)
 	}()
 	err := h.Run(ctx)

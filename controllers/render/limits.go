@@ -8,13 +8,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/runnel-dev/runnel/hub/config"
+	"github.com/runnel-dev/runnel/hub/process"
 )
 
 // The memory that a hub needs besides its history. Both are upper bounds: an idle reader of the portable path (TLS, HTTP/2)
 // takes at most 16 KiB, one on plain HTTP/1.1 a tenth of it.
 const (
-	hubBaseBytes       = 32 << 20
-	hubConnectionBytes = 16 << 10
+	hubBaseBytes       = process.BaseBytes
+	hubConnectionBytes = process.PortableBytes
 )
 
 const mebibyte = 1 << 20
@@ -46,7 +47,7 @@ func resourceProblems(r Resolved) []string {
 		return problems
 	}
 	connections := r.Connections
-	if connections == 0 { // no limit: counted as the built-in one, since some figure is needed
+	if connections == 0 { // the hub decides: counted as the built-in one, since some figure is needed
 		connections = config.DefaultConnections
 	}
 	overhead := int64(hubBaseBytes) + int64(connections)*hubConnectionBytes

@@ -28,7 +28,7 @@ type Resolved struct {
 	MaxConnectionAge time.Duration
 	// DrainWindow is the time over which a stopping hub closes its connections.
 	DrainWindow time.Duration
-	// Connections at a time; 0 is no limit.
+	// Connections at a time; 0 is as many as the hub's process may take.
 	Connections int
 	// ConnectionsPerIdentity at a time; 0 is no limit.
 	ConnectionsPerIdentity int

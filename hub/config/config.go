@@ -107,7 +107,7 @@ type Drain struct {
 
 // Limits bounds what clients may take.
 type Limits struct {
-	// Connections at a time; 0 is no limit.
+	// Connections at a time; 0 is as many as the process may take.
 	Connections int `json:"connections"`
 	// ConnectionsPerIdentity at a time, of readers that have one; 0 is no limit.
 	ConnectionsPerIdentity int `json:"connectionsPerIdentity,omitempty"`

@@ -11,8 +11,9 @@ import (
 //
 // Limits bounds what clients may take.
 type LimitsApplyConfiguration struct {
-	// connections is the largest number of readers of one hub at a time, 0 to 1000000; 0 is no limit. Who comes beyond it
-	// is asked to come back later. Unset: 20000.
+	// connections is the largest number of readers of one hub at a time, 0 to 1000000; 0 is as many as the hub's file descriptors
+	// and its memory limit are enough for, and any other number is bounded by the descriptors alone. Who comes beyond it is asked to
+	// come back later. Unset: 20000.
 	Connections *int32 `json:"connections,omitempty"`
 	// connectionsPerIdentity is the largest number of readers of one hub at a time that have the same identity, which is issuer
 	// and subject of their tokens, 0 to 1000000; 0 is no limit. Who comes beyond it is asked to come back later. A browser
