@@ -133,7 +133,10 @@ func (h *Hub) server(routes http.Handler, c *certificate) *http.Server {
 		ReadHeaderTimeout: h.headers, // of a TLS handshake too
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(h.logger.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connectionKey{}, c)
+		},
+		ErrorLog: slog.NewLogLogger(h.logger.Handler(), slog.LevelDebug),
 	}
 	if c == nil {
 		protocols.SetUnencryptedHTTP2(true)

@@ -17,21 +17,23 @@ func (h *Hub) attach(w http.ResponseWriter, r *http.Request, q query) bool {
 	if h.portable || !h.pool.HasSockets() || r.ProtoMajor != 1 || r.TLS != nil || r.Method != http.MethodGet || q.asked.Flush > 0 {
 		return false
 	}
-	connection, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
+	socket, err := detach(r.Context().Value(connectionKey{}).(net.Conn))
+	if err != nil { // there is no other descriptor
 		return false
 	}
-	socket, err := detach(connection)
-	_ = connection.Close() // a detached socket stays open
+	connection, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		h.logger.Error("a reader is cut", "error", err)
-		q.asked.Owner.Left(fanout.ReasonOverloaded)
-		return true
+		_ = poll.CloseSocket(socket)
+		return false
 	}
+	_ = connection.Close() // a detached socket stays open
 	chunked := r.ProtoAtLeast(1, 1)
 	h.pool.Attach(fanout.Socket{FD: socket, Head: head(w.Header(), chunked), Chunked: chunked}, q.asked, q.begin)
 	return true
 }
+
+// connectionKey is of a request's connection in its context.
+type connectionKey struct{}
 
 // detach returns the socket of a connection that may stand before another one.
 func detach(c net.Conn) (fd int, err error) {
