@@ -57,7 +57,7 @@ func readSelectors(topics []string) ([]event.Selector, *problem) {
 		if slices.Contains(topics[:i], t) {
 			continue
 		}
-		s, err := event.ParseSelector(t)
+		s, err := event.ParseSelector(strings.Clone(t)) // without the request that it is a part of
 		if err != nil {
 			return nil, refuse(http.StatusBadRequest, "topic_malformed", "%v", err)
 		}

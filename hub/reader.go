@@ -9,6 +9,7 @@ import (
 
 	"github.com/runnel-dev/runnel/hub/auth"
 	"github.com/runnel-dev/runnel/hub/event"
+	"github.com/runnel-dev/runnel/hub/eventlog"
 	"github.com/runnel-dev/runnel/hub/fanout"
 )
 
@@ -17,10 +18,9 @@ const bearer = "Bearer"
 
 // admission is a reader that was let in.
 type admission struct {
-	hub       *Hub
-	who       *auth.Reader
-	identity  string
-	selectors []event.Selector
+	hub *Hub
+	who *auth.Reader
+	sub *eventlog.Subscription
 	// under is the hash of the configuration that let it in, and not that state itself, which a reader must not keep in memory.
 	under string
 }
@@ -28,7 +28,7 @@ type admission struct {
 // Granted implements fanout.Owner.
 func (a *admission) Granted() bool {
 	now := a.hub.state.Load()
-	return now.hash == a.under || now.subscribers.Granted(a.who, a.selectors)
+	return now.hash == a.under || now.subscribers.Granted(a.who, a.sub.Selectors())
 }
 
 // Left implements fanout.Owner.
@@ -39,13 +39,13 @@ func (a *admission) Left(reason fanout.Reason) {
 
 // leave gives the reader's place back.
 func (a *admission) leave() {
-	a.hub.identities.leave(a.identity)
+	a.hub.identities.leave(a.who.Identity())
 	a.hub.taken.Add(-1)
 }
 
 func (a *admission) say(reason fanout.Reason) {
 	if logger := a.hub.logger; logger.Enabled(context.Background(), slog.LevelDebug) {
-		logger.Debug("reader left", "reason", reason, "topics", texts(a.selectors))
+		logger.Debug("reader left", "reason", reason, "topics", texts(a.sub.Selectors()))
 	}
 }
 
@@ -72,11 +72,11 @@ func (h *Hub) letIn(w http.ResponseWriter, r *http.Request, q query) (*admission
 	if err := h.log.Declared(q.selectors); err != nil {
 		return nil, undeclared(err)
 	}
-	identity := who.Identity()
-	if bad := h.admit(identity); bad != nil {
+	who = who.Admitted()
+	if bad := h.admit(who.Identity()); bad != nil {
 		return nil, bad
 	}
-	return &admission{h, who.Admitted(), identity, q.selectors, s.hash}, nil
+	return &admission{hub: h, who: who, under: s.hash}, nil
 }
 
 // reader finds out who reads. A cookie is only ever a credential for reading: a page that makes a browser send it makes the hub do

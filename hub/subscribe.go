@@ -96,6 +96,7 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
+	admitted.sub = sub
 	q.asked.Sub, q.asked.Until, q.asked.Owner = sub, admitted.who.Until(), admitted
 	q.begin.Opening, q.begin.Requested = opening, q.start.Cursor
 	if q.asked.Format.CloudEvents {

@@ -4,12 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/runnel-dev/runnel/hub/event"
 )
 
-// Reader is who may read what. It never changes.
+// Reader is who may read what. What it is never changes.
 type Reader struct {
 	anonymous bool
 	issuer    string
@@ -21,6 +22,10 @@ type Reader struct {
 	// ticket is what the reader's ticket is for; nil for a reader that came with its token.
 	ticket []event.Selector
 	advice string
+	// identity of one that was let in; the others' is made when it is asked for.
+	identity string
+	// admitted is what Admitted returns, once it has been asked.
+	admitted atomic.Pointer[Reader]
 }
 
 // MayRead says whether one of the reader's grants contains all that a selector chooses, and its ticket too if it came with one.
@@ -42,6 +47,8 @@ func (r *Reader) Identity() string {
 	switch {
 	case r.anonymous:
 		return ""
+	case r.identity != "":
+		return r.identity
 	case r.subject == "":
 		digest := sha256.Sum256(r.claims)
 		return r.issuer + "\x00\x00" + string(digest[:])
@@ -66,10 +73,15 @@ func (r *Reader) Advice(s event.Selector) string {
 	return r.advice
 }
 
-// Admitted is what Granted and Until need of a reader that has been let in. It may read nothing by itself, since what a token grants
-// takes much of the memory of a reader that is connected.
+// Admitted is what Granted, Until and Identity need of a reader that has been let in. It may read nothing by itself, since what a token
+// grants takes much of the memory of a reader that is connected. Connections with the same token share it.
 func (r *Reader) Admitted() *Reader {
-	return &Reader{anonymous: r.anonymous, issuer: r.issuer, claims: r.claims, expiry: r.expiry, ticket: r.ticket}
+	if a := r.admitted.Load(); a != nil {
+		return a
+	}
+	a := &Reader{anonymous: r.anonymous, issuer: r.issuer, claims: r.claims, expiry: r.expiry, ticket: r.ticket, identity: r.Identity()}
+	r.admitted.Store(a)
+	return a
 }
 
 // Granted says whether a reader that was let in before, under whatever configuration, may still read all that it chose. A token's

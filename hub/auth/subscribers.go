@@ -15,6 +15,7 @@ import (
 // changed; only RemoteKeys outlives it.
 type Subscribers struct {
 	anonymous  bool
+	everybody  *Reader
 	issuers    map[string]*tokenIssuer
 	names      []string // of issuers, in the configuration's order
 	algorithms []jose.SignatureAlgorithm
@@ -35,7 +36,7 @@ type verifiedReader struct {
 // NewSubscribers reads a configuration and what it refers to. It fails when the configuration's own words cannot be read. What is
 // not there, or of no use, lets nobody in until it is: Missing and Invalid name it. It goes by the clock of remote.
 func NewSubscribers(c *config.Config, read func(config.Reference) ([]byte, error), remote *RemoteKeys) (*Subscribers, error) {
-	s := &Subscribers{now: remote.now, issuers: map[string]*tokenIssuer{}, references: &lookup{read: read}}
+	s := &Subscribers{now: remote.now, everybody: &Reader{anonymous: true}, issuers: map[string]*tokenIssuer{}, references: &lookup{read: read}}
 	rules := c.Auth.Subscribers.JWT
 	if rules == nil {
 		s.anonymous = c.Auth.Subscribers.Anonymous != nil
@@ -147,7 +148,7 @@ func (s *Subscribers) Authenticate(ctx context.Context, c Credentials) (*Reader,
 	token, bearer := bearerToken(c.Authorization)
 	switch {
 	case s.anonymous:
-		return &Reader{anonymous: true}, nil
+		return s.everybody, nil
 	case bearer && token == "":
 		return nil, fmt.Errorf("%w: the Authorization header is not `Bearer <token>`", ErrRefused)
 	case bearer:
