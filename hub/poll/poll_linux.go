@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +37,10 @@ type Poller struct {
 	raw    syscall.RawConn
 	fd     int
 	events [batch]unix.EpollEvent
+	// found is what look has found for Wait.
+	found  []Ready
+	failed error
+	look   func(uintptr) bool // made once, since each one takes memory
 }
 
 // New returns a poller without sockets.
@@ -50,6 +55,10 @@ func New() (*Poller, error) {
 	p := &Poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd}
 	if p.raw, err = p.file.SyscallConn(); err != nil {
 		return nil, errors.Join(err, p.file.Close())
+	}
+	p.look = func(uintptr) bool {
+		p.found, p.failed = p.Poll(p.found)
+		return p.failed != nil || len(p.found) > 0
 	}
 	return p, nil
 }
@@ -79,17 +88,22 @@ func (p *Poller) control(op, fd int, interest Events, token Token) error {
 	return nil
 }
 
-// Wait appends the sockets that are ready, as soon as there is one. It is called by one goroutine at a time.
+// SetDeadline ends a Wait that is under way at a time, and all that follow, with os.ErrDeadlineExceeded. The zero time is none. It may be
+// called at any time, so that a time that is over wakes whoever waits.
+func (p *Poller) SetDeadline(at time.Time) error { return p.file.SetReadDeadline(at) }
+
+// Wait appends the sockets that are ready to a slice that is empty, as soon as there is one. It is called by one goroutine at a time.
 func (p *Poller) Wait(into []Ready) ([]Ready, error) {
-	var failed error
-	err := p.raw.Read(func(uintptr) bool {
-		into, failed = p.Poll(into)
-		return failed != nil || len(into) > 0
-	})
-	if err != nil {
-		return into, os.ErrClosed // the only reason, and the runtime's own error is not for others
+	p.found, p.failed = into, nil
+	err := p.raw.Read(p.look)
+	into, p.found = p.found, nil
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return into, os.ErrDeadlineExceeded
+	case err != nil:
+		return into, os.ErrClosed // the only other reason, and the runtime's own error is not for others
 	}
-	return into, failed
+	return into, p.failed
 }
 
 // Poll appends the sockets that are ready now, if any. It is called by one goroutine at a time, and not while another waits.
@@ -127,6 +141,23 @@ func transfer(call uintptr, fd int, b []byte) (int, error) {
 			return 0, ErrAgain
 		default:
 			return 0, errno
+		}
+	}
+}
+
+// Accept takes the next connection of a listening socket that does not block; it does not block either. It fails with ErrAgain when
+// there is none.
+func Accept(listener int) (fd int, err error) {
+	for {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return -1, ErrAgain
+		default:
+			return -1, os.NewSyscallError("accept4", errno)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -119,6 +120,70 @@ func TestCloseEndsAWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := <-done; !errors.Is(err, os.ErrClosed) {
+		t.Error(err)
+	}
+}
+
+func TestADeadlineEndsAWaitAndThoseAfterIt(t *testing.T) {
+	p := newPoller(t)
+	fd, other := pair(t)
+	defer func() { _ = CloseSocket(fd) }()
+	if err := p.Add(fd, Readable, 1); err != nil {
+		t.Fatal(err)
+	}
+	over := time.Unix(1, 0)
+	done := make(chan error)
+	go func() {
+		_, err := p.Wait(nil)
+		done <- err
+	}()
+	if err := p.SetDeadline(over); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
+	}
+	if _, err := other.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if ready, err := p.Wait(nil); !errors.Is(err, os.ErrDeadlineExceeded) || len(ready) != 0 { // or who is always busy would never notice
+		t.Errorf("%+v, %v", ready, err)
+	}
+	if err := p.SetDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if ready, err := p.Wait(nil); err != nil || len(ready) != 1 {
+		t.Errorf("%+v, %v", ready, err)
+	}
+}
+
+func TestAcceptTakesWhoIsThere(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := Detach(ln.(*net.TCPListener))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = CloseSocket(listener), ln.Close() }()
+	if _, err := Accept(listener); !errors.Is(err, ErrAgain) {
+		t.Errorf("nobody is there: %v", err)
+	}
+	other, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	fd, err := Accept(listener)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = CloseSocket(fd) }()
+	if _, err := Read(fd, make([]byte, 1)); !errors.Is(err, ErrAgain) {
+		t.Errorf("it would block: %v", err)
+	}
+	if _, err := Accept(-1); !errors.Is(err, unix.EBADF) {
 		t.Error(err)
 	}
 }

@@ -5,6 +5,7 @@ package poll
 import (
 	"errors"
 	"syscall"
+	"time"
 )
 
 // What a socket would be ready for.
@@ -34,6 +35,9 @@ func (*Poller) Change(int, Events, Token) error { return errors.ErrUnsupported }
 // Remove fails.
 func (*Poller) Remove(int) error { return errors.ErrUnsupported }
 
+// SetDeadline fails.
+func (*Poller) SetDeadline(time.Time) error { return errors.ErrUnsupported }
+
 // Wait fails.
 func (*Poller) Wait(into []Ready) ([]Ready, error) { return into, errors.ErrUnsupported }
 
@@ -45,6 +49,9 @@ func Read(int, []byte) (int, error) { return 0, errors.ErrUnsupported }
 
 // Write fails.
 func Write(int, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// Accept fails.
+func Accept(int) (int, error) { return -1, errors.ErrUnsupported }
 
 // Detach fails.
 func Detach(syscall.Conn) (int, error) { return -1, errors.ErrUnsupported }
