@@ -1,0 +1,54 @@
+// Package http1 answers short, plain HTTP/1.1 requests in a few loops, without a goroutine or a buffer for each connection. It understands
+// a narrow part of HTTP alone: a connection that sends anything else goes to net/http, together with all that was not answered yet, and
+// stays there. So what a server answers to whatever is unusual, and how, is net/http's matter.
+//
+// It is there on Linux, for TCP in clear text; elsewhere New fails with errors.ErrUnsupported.
+package http1
+
+import (
+	"log"
+	"net"
+	"time"
+)
+
+// Handler answers requests. Each loop calls it, several at the same time. It must not block: all connections of the loop would wait.
+type Handler interface {
+	// Serve appends the whole answer to answers, which hold those of requests before, and returns them with Answered. With Pass and
+	// Taken it returns anything, and must not have appended.
+	Serve(r *Request, answers []byte) ([]byte, Verdict)
+	// Rounded is called when a loop has served all requests that were there at the same time, at least one. What Serve leaves to do for
+	// many requests at once belongs here; answers may have been sent before.
+	Rounded()
+}
+
+// Verdict is what becomes of a request.
+type Verdict int
+
+// The verdicts.
+const (
+	// Pass gives the request, and with it the connection, to net/http. Nothing may have been done for it.
+	Pass Verdict = iota
+	// Answered keeps the connection for further requests. It is not for a request with Close set.
+	Answered
+	// Taken leaves the connection to who called Take.
+	Taken
+)
+
+// Options of a Front.
+type Options struct {
+	// HeaderTimeout bounds how long a new connection may rest until its first request, IdleTimeout how long one rests between requests, and
+	// WriteTimeout how long answers may wait for a client that does not read them. All three are kept to within a second. A request that does
+	// not come as a whole goes to net/http, whose own timeouts begin when ours did.
+	HeaderTimeout, IdleTimeout, WriteTimeout time.Duration
+	// KeepAlive is set on all connections, also those that are passed on. Zero values in it are the system's. Not enabled leaves what the
+	// listener has.
+	KeepAlive net.KeepAliveConfig
+	// ErrorLog is told what goes wrong with connections; nil is nobody.
+	ErrorLog *log.Logger
+}
+
+func (o Options) logf(format string, args ...any) {
+	if o.ErrorLog != nil {
+		o.ErrorLog.Printf(format, args...)
+	}
+}

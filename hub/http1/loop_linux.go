@@ -1,0 +1,205 @@
+package http1
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub/poll"
+)
+
+const (
+	// scanInterval is how exactly time is kept for connections.
+	scanInterval = time.Second
+	// wholeWithin is how long a request may come in parts until net/http takes care of it: ample for a body in a packet of its own.
+	wholeWithin = time.Second
+	// maxHead is how long a header may be that comes in parts, since it is read again with each of them.
+	maxHead = 8 << 10
+	// acceptAtOnce is how many connections a loop accepts before it looks after those that it has.
+	acceptAtOnce = 64
+)
+
+// listening is the listener's token; those of connections are their descriptors.
+const listening = ^poll.Token(0)
+
+// loop serves some of the connections, in one goroutine.
+type loop struct {
+	front   *Front
+	poller  *poll.Poller
+	conns   map[poll.Token]*conn
+	ready   []poll.Ready
+	buffer  []byte // what was read just now
+	answers []byte // to what was read just now
+	request Request
+	clock   clock
+	deaf    bool // it does not accept, until the next scan
+	served  bool // a request in this round
+	phase   int32
+}
+
+func newLoop(f *Front) (*loop, error) {
+	p, err := poll.New()
+	if err != nil {
+		return nil, err
+	}
+	l := &loop{front: f, poller: p, conns: map[poll.Token]*conn{}, buffer: make([]byte, maxRequest), clock: clock{now: time.Now()}}
+	l.request.now = &l.clock
+	return l, nil
+}
+
+// run serves until the front ends.
+func (l *loop) run() error {
+	defer func() {
+		for _, c := range l.conns {
+			l.close(c)
+		}
+	}()
+	if err := l.listen(); err != nil {
+		return err
+	}
+	if err := l.scan(); err != nil { // which sets the time of the next
+		return err
+	}
+	for l.phase < ended && (l.phase < ending || len(l.conns) > 0) {
+		var err error
+		l.ready, err = l.poller.Wait(l.ready[:0])
+		l.clock.now = time.Now()
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			err = l.scan()
+		case err == nil:
+			l.round()
+		}
+		if err != nil {
+			return fmt.Errorf("waiting for requests: %w", err)
+		}
+		if l.served {
+			l.served = false
+			l.front.handler.Rounded()
+			runtime.Gosched() // to whom that has woken: while there is always something to read, Wait never rests
+		}
+	}
+	return nil
+}
+
+// listen watches the listener. All loops do: which of them is told first of a connection accepts it.
+func (l *loop) listen() error {
+	err := l.front.control(func(fd int) error { return l.poller.Add(fd, poll.Readable, listening) })
+	if errors.Is(err, net.ErrClosed) {
+		return nil // the end is near
+	}
+	return err
+}
+
+// round serves all connections that are ready.
+func (l *loop) round() {
+	for _, r := range l.ready {
+		if r.Token == listening {
+			l.accept()
+			continue
+		}
+		switch c := l.conns[r.Token]; {
+		case c == nil: // a process that is just being started may hold on to a closed socket for a moment
+		case len(c.unsent) > 0:
+			l.resume(c)
+		default:
+			l.read(c)
+		}
+	}
+}
+
+func (l *loop) accept() {
+	for range acceptAtOnce {
+		fd, err := l.front.accept()
+		switch {
+		case err == nil:
+			l.add(fd)
+		case errors.Is(err, poll.ErrAgain) || errors.Is(err, net.ErrClosed):
+			return
+		case lost(err):
+		default:
+			// Mostly there is no descriptor left. Who waits is served when there is one again.
+			l.front.options.logf("cannot accept connections, trying again in %v: %v", scanInterval, err)
+			l.deaf = l.front.control(l.poller.Remove) == nil
+			return
+		}
+	}
+}
+
+func (l *loop) add(fd int) {
+	c := &conn{loop: l, fd: fd, since: l.clock.now, fresh: true}
+	if err := l.poller.Add(fd, poll.Readable, c.token()); err != nil {
+		l.front.options.logf("cannot watch a connection: %v", err)
+		_ = poll.CloseSocket(fd)
+		return
+	}
+	l.conns[c.token()] = c
+}
+
+// forget ends watching a connection, whose socket others have now.
+func (l *loop) forget(c *conn) {
+	_ = l.poller.Remove(c.fd) // it would be watched as long as anybody has the socket
+	delete(l.conns, c.token())
+}
+
+func (l *loop) close(c *conn) {
+	delete(l.conns, c.token())
+	_ = poll.CloseSocket(c.fd)
+}
+
+// scan ends what rests for too long. It is called once in scanInterval, and when the front's phase may have changed.
+func (l *loop) scan() error {
+	// First the deadline, then the phase: who changes the phase sets a deadline after it.
+	if err := l.poller.SetDeadline(l.clock.now.Add(scanInterval)); err != nil {
+		return err
+	}
+	if phase := l.front.phase.Load(); phase != l.phase {
+		l.phase = phase
+		l.end()
+	}
+	if l.deaf {
+		l.deaf = false
+		if err := l.listen(); err != nil {
+			return err
+		}
+	}
+	for _, c := range l.conns {
+		o, rested := &l.front.options, l.clock.now.Sub(c.since)
+		switch {
+		case len(c.unsent) > 0:
+			if rested >= o.WriteTimeout {
+				l.close(c)
+			}
+		case len(c.early) > 0:
+			if rested >= wholeWithin && l.phase == serving {
+				l.pass(c, c.early)
+			}
+		case c.fresh && rested >= o.HeaderTimeout, !c.fresh && rested >= o.IdleTimeout:
+			l.close(c)
+		}
+	}
+	return nil
+}
+
+// end closes the connections that wait for nothing. What has come meanwhile is served first: closing a socket with something to read would
+// take back answers that are on their way.
+func (l *loop) end() {
+	for _, c := range l.conns {
+		if len(c.unsent) == 0 {
+			l.read(c)
+		}
+	}
+	for _, c := range l.conns {
+		l.closeRested(c)
+	}
+}
+
+// closeRested closes a connection at the end, unless there is more to send to it, or the rest of a body to come.
+func (l *loop) closeRested(c *conn) {
+	if l.phase > serving && len(c.unsent) == 0 && c.total == 0 {
+		l.close(c)
+	}
+}
