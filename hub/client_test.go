@@ -57,6 +57,12 @@ func startWith(t testing.TB, o hub.Options, change func(*config.Config)) *server
 		change(o.Config)
 	}
 	o.SubscribeAddr, o.PublishAddr, o.AdminAddr = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	o.Portable = o.Portable || portable
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("served the portable way: %t", o.Portable)
+		}
+	})
 	h, err := hub.New(o)
 	if err != nil {
 		t.Fatal(err)

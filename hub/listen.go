@@ -40,7 +40,7 @@ func (h *Hub) listen(o Options) error {
 // the other end was last heard of, which may be a probe ago, and a client may be silent for the stall timeout.
 func clientListener(stall time.Duration) net.ListenConfig {
 	c := net.ListenConfig{
-		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive},
+		KeepAliveConfig: probes(),
 		Control: func(_, _ string, socket syscall.RawConn) error {
 			var failed error
 			err := socket.Control(func(fd uintptr) { failed = limitSilence(fd, stall+keepAlive) })
@@ -49,4 +49,9 @@ func clientListener(stall time.Duration) net.ListenConfig {
 	}
 	c.SetMultipathTCP(false) // of which Linux has no such limit
 	return c
+}
+
+// probes is when the other end of a connection is asked whether it is still there.
+func probes() net.KeepAliveConfig {
+	return net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive}
 }

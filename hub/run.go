@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/runnel-dev/runnel/hub/http1"
 )
 
 const (
@@ -33,13 +34,25 @@ const drainPoll = 20 * time.Millisecond
 // Run serves until ctx is done, then drains: the hub turns not-ready, goes on serving, and closes its readers evenly over the
 // drain window. It returns as soon as the last is gone. It is called once.
 func (h *Hub) Run(ctx context.Context) error {
+	publish := h.publish
+	var fronts []*http1.Front
+	if f := h.newFront(publish, publishFront{h}); f != nil {
+		fronts, publish = append(fronts, f), f.Passed()
+	}
 	servers := map[*http.Server]net.Listener{
-		h.server(h.publishRoutes(), h.certificate):   h.publish,
+		h.server(h.publishRoutes(), h.certificate):   publish,
 		h.server(h.subscribeRoutes(), h.certificate): h.subscribe,
 		h.adminServer(): h.admin, // kubelets and the operator come without an authority for its certificate
 	}
 	var work sync.WaitGroup
-	failed := make(chan error, len(servers))
+	failed := make(chan error, len(servers)+len(fronts))
+	for _, front := range fronts {
+		work.Go(func() {
+			if err := front.Serve(); err != nil {
+				failed <- err
+			}
+		})
+	}
 	for server, listener := range servers {
 		work.Go(func() {
 			if err := serve(server, listener); !errors.Is(err, http.ErrServerClosed) {
@@ -61,7 +74,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		err = fmt.Errorf("a server stopped: %w", err)
 	}
 	stop()
-	err = errors.Join(err, shutdown(servers))
+	err = errors.Join(err, shutdown(fronts, servers))
 	work.Wait()
 	h.pool.Close()
 	h.remote.Close()
@@ -70,9 +83,14 @@ func (h *Hub) Run(ctx context.Context) error {
 }
 
 // shutdown lets requests end that are under way, for a while.
-func shutdown(servers map[*http.Server]net.Listener) (err error) {
+func shutdown(fronts []*http1.Front, servers map[*http.Server]net.Listener) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
+	for _, front := range fronts { // before the servers that they pass connections to
+		if front.Shutdown(ctx) != nil {
+			err = errors.Join(err, front.Close())
+		}
+	}
 	for server := range servers {
 		if server.Shutdown(ctx) != nil {
 			err = errors.Join(err, server.Close())
@@ -136,7 +154,7 @@ func (h *Hub) server(routes http.Handler, c *certificate) *http.Server {
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connectionKey{}, c)
 		},
-		ErrorLog: slog.NewLogLogger(h.logger.Handler(), slog.LevelDebug),
+		ErrorLog: h.errorLog(),
 	}
 	if c == nil {
 		protocols.SetUnencryptedHTTP2(true)

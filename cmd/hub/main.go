@@ -38,6 +38,7 @@ func run(ctx context.Context, args []string) error {
 	subscribe := flags.String("subscribe-addr", port(config.PortSubscribe), "`address` for readers")
 	publish := flags.String("publish-addr", port(config.PortPublish), "`address` for publishers")
 	admin := flags.String("admin-addr", port(config.PortAdmin), "`address` for probes, metrics and status")
+	portable := flags.Bool("portable", false, "serve every connection by net/http and a goroutine of its own, as on systems other than Linux")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ func run(ctx context.Context, args []string) error {
 	logger := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 	limits := readLimits(logger)
 	h, err := hub.New(hub.Options{
-		Config: c, References: *references, Process: limits, SubscribeAddr: *subscribe, PublishAddr: *publish, AdminAddr: *admin, Logger: logger,
+		Config: c, References: *references, Process: limits, SubscribeAddr: *subscribe, PublishAddr: *publish, AdminAddr: *admin, Logger: logger, Portable: *portable,
 	})
 	if err != nil {
 		return errors.Join(err, follower.Close())

@@ -10,7 +10,7 @@ import (
 type Field struct{ Name, Value string }
 
 // AppendAnswer appends an answer with headers as net/http writes it: fields, which are in the order of their names as net/http's are, then
-// the date and the body's length.
+// the date and the body's length, and that the connection ends if that is asked for.
 func (r *Request) AppendAnswer(to []byte, status int, body []byte, fields ...Field) []byte {
 	to = append(to, "HTTP/1.1 "...)
 	to = strconv.AppendInt(to, int64(status), 10)
@@ -26,6 +26,9 @@ func (r *Request) AppendAnswer(to []byte, status int, body []byte, fields ...Fie
 	to = append(to, r.now.date()...)
 	to = append(to, "\r\nContent-Length: "...)
 	to = strconv.AppendInt(to, int64(len(body)), 10)
+	if r.Close {
+		to = append(to, "\r\nConnection: close"...)
+	}
 	to = append(to, "\r\n\r\n"...)
 	return append(to, body...)
 }

@@ -29,6 +29,8 @@ type conn struct {
 	passing bool
 	// whole says that what is passed on begins with a whole request.
 	whole bool
+	// closing ends when the answers are sent.
+	closing bool
 	// taken belongs to a handler.
 	taken bool
 }
@@ -81,7 +83,9 @@ func (l *loop) serve(c *conn, b []byte) {
 			}
 			return
 		}
-		b = b[n:]
+		if b = b[n:]; l.request.Close {
+			b, c.closing = nil, true
+		}
 	}
 	if l.flush(c) != nil {
 		l.close(c)

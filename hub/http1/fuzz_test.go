@@ -184,7 +184,7 @@ func TestParse(t *testing.T) {
 		"POST / HTTP/1.1\r\n" + host + "Content-Length:\r\n":                             foreign,
 		"POST / HTTP/1.1\r\n" + host + "Content-Length: 65536\r\n\r\n":                   foreign,
 		"POST / HTTP/1.1\r\n" + host + "Content-Length: 99999999999999999999\r\n":        foreign,
-		"POST / HTTP/1.1\r\n" + host + "Content-Length: 1\r\nConnection: close\r\n\r\nx": foreign,
+		"POST / HTTP/1.1\r\n" + host + "Content-Length: 1\r\nConnection: close\r\n\r\nx": whole,
 		"GET / HTTP/1.1\r\n" + host + "Connection: upgrade\r\n":                          foreign,
 		"GET / HTTP/1.1\r\n" + host + "Connection: keep-alive, x\r\n":                    foreign,
 		"GET / HTTP/1.1\r\n" + host + "Transfer-encoding: chunked\r\n":                   foreign,

@@ -28,7 +28,7 @@ type Verdict int
 const (
 	// Pass gives the request, and with it the connection, to net/http. Nothing may have been done for it.
 	Pass Verdict = iota
-	// Answered keeps the connection for further requests. It is not for a request with Close set.
+	// Answered keeps the connection for further requests, unless the client wants it to end.
 	Answered
 	// Taken leaves the connection to who called Take.
 	Taken

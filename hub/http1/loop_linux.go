@@ -197,9 +197,10 @@ func (l *loop) end() {
 	}
 }
 
-// closeRested closes a connection at the end, unless there is more to send to it, or the rest of a body to come.
+// closeRested closes a connection that its client or the front is to end, unless there is more to send to it, or the rest of a body to
+// come.
 func (l *loop) closeRested(c *conn) {
-	if l.phase > serving && len(c.unsent) == 0 && c.total == 0 {
+	if (c.closing || l.phase > serving) && len(c.unsent) == 0 && c.total == 0 {
 		l.close(c)
 	}
 }

@@ -52,7 +52,7 @@ func (r *Request) parse(b []byte) (n int, found reading) {
 		}
 		r.fields = append(r.fields, f)
 	}
-	if hosts != 1 || r.Post != (length >= 0) || r.Post && r.Close || n+max(length, 0) > maxRequest {
+	if hosts != 1 || r.Post != (length >= 0) || n+max(length, 0) > maxRequest {
 		return 0, foreign
 	}
 	r.total = n + max(length, 0)

@@ -1,0 +1,108 @@
+package hub
+
+import (
+	"bytes"
+	"errors"
+	"log"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+
+	"github.com/runnel-dev/runnel/hub/http1"
+)
+
+// newFront puts a front before net/http where that is possible: on a port in clear text, on a system that has it. Otherwise it is nil.
+func (h *Hub) newFront(listener net.Listener, handler http1.Handler) *http1.Front {
+	if h.portable || h.certificate != nil {
+		return nil
+	}
+	f, err := http1.New(listener, handler, http1.Options{
+		HeaderTimeout: h.headers, IdleTimeout: idleTimeout, WriteTimeout: h.body + h.stall,
+		KeepAlive: probes(), ErrorLog: h.errorLog(),
+	})
+	if err != nil {
+		if !errors.Is(err, errors.ErrUnsupported) {
+			h.logger.Warn("each connection takes a goroutine", "address", listener.Addr().String(), "error", err)
+		}
+		return nil
+	}
+	return f
+}
+
+func (h *Hub) errorLog() *log.Logger { return slog.NewLogLogger(h.logger.Handler(), slog.LevelDebug) }
+
+// publishFront answers who sends a raw event, the usual way to publish, without net/http. All other requests are passed on, and so are
+// those that are refused before anything has been counted for their publisher: what is said to them is said in one place.
+type publishFront struct{ hub *Hub }
+
+// rawPath is where raw events are sent to, followed by their topic.
+const rawPath = "/v1/topics/"
+
+// Serve implements http1.Handler.
+func (p publishFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Verdict) {
+	h := p.hub
+	topic, ok := bytes.CutPrefix(r.Path, []byte(rawPath))
+	if !ok || !r.Post || bytes.IndexByte(topic, '/') >= 0 {
+		return answers, http1.Pass
+	}
+	who, bad := h.publisher(string(r.Header("Authorization")))
+	if bad != nil {
+		return answers, http1.Pass
+	}
+	values, bad := readParameters(string(r.RawQuery))
+	limit := h.state.Load().config.Limits.EventBytes
+	if bad != nil || int64(len(r.Body)) > rawRoom(values, limit) {
+		return answers, http1.Pass
+	}
+	// The log keeps nothing of the body.
+	e, bad := rawEvent(string(topic), values, func(name string) string { return string(r.Header(name)) }, r.Body, limit)
+	if bad != nil || h.check(who, e) != nil || h.pace(who, 1) != nil {
+		return answers, http1.Pass
+	}
+	stored, bad := h.store(who, e)
+	if bad != nil { // which has been counted already, so that it cannot be said again
+		h.metrics.refusedPublish(bad)
+		w := &response{header: http.Header{}}
+		bad.write(w)
+		return r.AppendAnswer(answers, w.status, w.body, w.fields()...), http1.Answered
+	}
+	var room [256]byte // for most
+	body := append(stored.append(room[:0]), '\n')
+	contentType := http1.Field{Name: "Content-Type", Value: typeJSON}
+	if text := warning(e); text != "" {
+		return r.AppendAnswer(answers, http.StatusOK, body, contentType, http1.Field{Name: "Warning", Value: text}), http1.Answered
+	}
+	return r.AppendAnswer(answers, http.StatusOK, body, contentType), http1.Answered
+}
+
+// Rounded implements http1.Handler: readers are told once of all events that came at the same time.
+func (p publishFront) Rounded() { p.hub.log.Announce() }
+
+// response is an answer that net/http does not write.
+type response struct {
+	header http.Header
+	status int
+	body   []byte
+}
+
+// Header implements http.ResponseWriter.
+func (w *response) Header() http.Header { return w.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (w *response) WriteHeader(status int) { w.status = status }
+
+// Write implements http.ResponseWriter.
+func (w *response) Write(b []byte) (int, error) {
+	w.body = append(w.body, b...)
+	return len(b), nil
+}
+
+// fields are the headers in the order of their names, each with a single value.
+func (w *response) fields() (all []http1.Field) {
+	for _, name := range slices.Sorted(maps.Keys(w.header)) {
+		all = append(all, http1.Field{Name: name, Value: w.header.Get(name)})
+	}
+	return all
+}
