@@ -1,0 +1,99 @@
+package http1_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/runnel-dev/runnel/hub/http1"
+	"github.com/runnel-dev/runnel/hub/poll"
+)
+
+func TestClientsThatRestAreCut(t *testing.T) {
+	const half = "POST /pass HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"
+	for name, c := range map[string]struct {
+		options http1.Options
+		sent    string
+		want    string
+	}{
+		"silent":                    {http1.Options{HeaderTimeout: short}, "", ""},
+		"half a header":             {http1.Options{HeaderTimeout: short}, "POST / HT", "400 Bad Request"},
+		"half a header, unusual":    {http1.Options{HeaderTimeout: short}, "PUT / HT", "400 Bad Request"},
+		"after an answer":           {http1.Options{IdleTimeout: short}, request("/a", ""), "front /a? y"},
+		"half a header, afterwards": {http1.Options{HeaderTimeout: short}, request("/a", "") + "POST / HT", "400 Bad Request"},
+		"half a body":               {http1.Options{}, half, "i/o timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, err := io.ReadAll(start(t, c.options).dial().send(c.sent))
+			if got := strings.TrimSpace(string(b)); errors.Is(err, os.ErrDeadlineExceeded) || !strings.HasSuffix(got, c.want) || c.want == "" && got != "" {
+				t.Errorf("%q, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestEndingInTheMiddleIsForNetHTTP(t *testing.T) {
+	c := start(t, http1.Options{}).dial().send("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+	if err := c.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	c.expect("unexpected EOF")
+}
+
+func TestAClientThatDoesNotReadIsWaitedFor(t *testing.T) {
+	s := start(t, http1.Options{})
+	c, text := s.dial(), strings.Repeat(request("/large", "x"), 8)+request("/pass", "y")+request("/a", "z")
+	c.send(text)
+	for range 8 {
+		if got := c.answer(); got != "front /large? y x" {
+			t.Fatalf("%.40q", got)
+		}
+	}
+	c.expect("net/http /pass? y y", "net/http /a? y z")
+
+	s = start(t, http1.Options{WriteTimeout: short})
+	c = s.dial().send(text)
+	for s.handler.served.Load() < 8 {
+		runtime.Gosched()
+	}
+	if n, err := io.Copy(io.Discard, waiting{c, s}); errors.Is(err, os.ErrDeadlineExceeded) || n >= 8<<20 {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
+// waiting reads nothing until the server has closed its connections.
+type waiting struct {
+	*client
+	s *server
+}
+
+func (w waiting) Read(b []byte) (int, error) {
+	for openTo(w.t, w.s.addr) > 0 {
+		runtime.Gosched()
+	}
+	return w.client.Read(b)
+}
+
+func TestATakenConnectionBelongsToItsHandler(t *testing.T) {
+	s := start(t, http1.Options{})
+	c := s.dial().send(request("/a", "first") + "GET /take HTTP/1.1\r\nHost: x\r\n\r\nGET /more")
+	c.expect("front /a? y first")
+	fd := <-s.handler.taken
+	s.end(nil) // which leaves it open
+	for text := range strings.SplitSeq("one two", " ") {
+		if n, err := poll.Write(fd, []byte(text)); n != len(text) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if err := errors.Join(poll.EndWriting(fd), poll.CloseSocket(fd)); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, len("onetwo"))
+	if _, err := io.ReadFull(c, b); err != nil || string(b) != "onetwo" {
+		t.Errorf("%q, %v", b, err)
+	}
+}
