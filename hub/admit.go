@@ -28,12 +28,21 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, q query, bad *pro
 	if bad.turnedAway == "" {
 		return bad
 	}
+	front, byFront := w.(*direct)
+	if byFront && bad.turnedAway == forKeys {
+		return passOn // since net/http can wait for them
+	}
 	h.metrics.turnedAway.WithLabelValues(string(bad.turnedAway)).Inc()
 	h.turningAway.note(h.now(), h.backWithin())
 	if q.asked.Format.Lines {
 		return bad
 	}
 	h.header(w, r, q)
+	if byFront {
+		front.status = http.StatusOK
+		_ = h.pool.Refuse(gathered{front}, q.asked.Quiet)
+		return nil
+	}
 	sink := newSink(w, h.stall)
 	defer sink.finish()
 	_ = h.pool.Refuse(sink, q.asked.Quiet) // the client may be gone

@@ -2,13 +2,12 @@ package hub
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
-	"slices"
 
 	"github.com/runnel-dev/runnel/hub/http1"
 )
@@ -66,7 +65,7 @@ func (p publishFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Ver
 		h.metrics.refusedPublish(bad)
 		w := &response{header: http.Header{}}
 		bad.write(w)
-		return r.AppendAnswer(answers, w.status, w.body, w.fields()...), http1.Answered
+		return w.answer(r, answers), http1.Answered
 	}
 	var room [256]byte // for most
 	body := append(stored.append(room[:0]), '\n')
@@ -80,29 +79,52 @@ func (p publishFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Ver
 // Rounded implements http1.Handler: readers are told once of all events that came at the same time.
 func (p publishFront) Rounded() { p.hub.log.Announce() }
 
-// response is an answer that net/http does not write.
-type response struct {
-	header http.Header
-	status int
-	body   []byte
+// subscribeFront lets readers in without net/http. What only net/http can do is passed on: to wait for an issuer's keys, other methods than
+// GET, other paths than a stream's, writes that are gathered.
+type subscribeFront struct {
+	hub *Hub
+	// unwaiting is the context of who may not wait for anything.
+	unwaiting context.Context
 }
 
-// Header implements http.ResponseWriter.
-func (w *response) Header() http.Header { return w.header }
-
-// WriteHeader implements http.ResponseWriter.
-func (w *response) WriteHeader(status int) { w.status = status }
-
-// Write implements http.ResponseWriter.
-func (w *response) Write(b []byte) (int, error) {
-	w.body = append(w.body, b...)
-	return len(b), nil
+func newSubscribeFront(h *Hub) subscribeFront {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return subscribeFront{h, ctx}
 }
 
-// fields are the headers in the order of their names, each with a single value.
-func (w *response) fields() (all []http1.Field) {
-	for _, name := range slices.Sorted(maps.Keys(w.header)) {
-		all = append(all, http1.Field{Name: name, Value: w.header.Get(name)})
+// Serve implements http1.Handler.
+func (s subscribeFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Verdict) {
+	if r.Post {
+		return answers, http1.Pass
 	}
-	return all
+	request, err := r.HTTP()
+	if err != nil {
+		return answers, http1.Pass
+	}
+	w := &direct{response: response{header: http.Header{}}, take: r.Take}
+	bad := s.hub.serveSubscribe(w, request.WithContext(s.unwaiting))
+	switch {
+	case w.taken:
+		return answers, http1.Taken
+	case bad == passOn:
+		return answers, http1.Pass
+	case bad != nil:
+		s.hub.metrics.refusedSubscribe(bad)
+		bad.write(w)
+	}
+	return w.answer(r, answers), http1.Answered
 }
+
+// Rounded implements http1.Handler.
+func (s subscribeFront) Rounded() {}
+
+// direct is an answer that net/http does not write, to a request whose socket can be taken.
+type direct struct {
+	response
+	take  func() (fd int, ok bool)
+	taken bool
+}
+
+// passOn stands for an answer that is left to net/http. Nothing may have been counted or said before.
+var passOn = &problem{}

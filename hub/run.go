@@ -34,14 +34,17 @@ const drainPoll = 20 * time.Millisecond
 // Run serves until ctx is done, then drains: the hub turns not-ready, goes on serving, and closes its readers evenly over the
 // drain window. It returns as soon as the last is gone. It is called once.
 func (h *Hub) Run(ctx context.Context) error {
-	publish := h.publish
+	publish, subscribe := h.publish, h.subscribe
 	var fronts []*http1.Front
 	if f := h.newFront(publish, publishFront{h}); f != nil {
 		fronts, publish = append(fronts, f), f.Passed()
 	}
+	if f := h.newFront(subscribe, newSubscribeFront(h)); f != nil {
+		fronts, subscribe = append(fronts, f), f.Passed()
+	}
 	servers := map[*http.Server]net.Listener{
 		h.server(h.publishRoutes(), h.certificate):   publish,
-		h.server(h.subscribeRoutes(), h.certificate): h.subscribe,
+		h.server(h.subscribeRoutes(), h.certificate): subscribe,
 		h.adminServer(): h.admin, // kubelets and the operator come without an authority for its certificate
 	}
 	var work sync.WaitGroup

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -19,6 +20,15 @@ type sink struct {
 
 func newSink(w http.ResponseWriter, stall time.Duration) *sink {
 	return &sink{w, http.NewResponseController(w), stall}
+}
+
+// gathered is an answer that ends at once.
+type gathered struct{ io.Writer }
+
+// Write implements fanout.Sink.
+func (g gathered) Write(text []byte) error {
+	_, err := g.Writer.Write(text)
+	return err
 }
 
 // pieceBytes is how much a connection must take within the stall timeout: what 30 s let through at some 2 kB/s.

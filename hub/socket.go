@@ -12,24 +12,37 @@ import (
 )
 
 // attach gives a reader's connection to the fan-out, when it is one that a shard can write to: of plain HTTP/1. What the client sent
-// after its request is thrown away with net/http's buffers. The reader's owner knows from then on when it leaves.
+// after its request is thrown away. The reader's owner knows from then on when it leaves.
 func (h *Hub) attach(w http.ResponseWriter, r *http.Request, q query) bool {
 	if h.portable || !h.pool.HasSockets() || r.ProtoMajor != 1 || r.TLS != nil || r.Method != http.MethodGet || q.asked.Flush > 0 {
 		return false
 	}
-	socket, err := detach(r.Context().Value(connectionKey{}).(net.Conn))
-	if err != nil { // there is no other descriptor
+	socket, ok := takeSocket(w, r)
+	if !ok {
 		return false
 	}
-	connection, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		_ = poll.CloseSocket(socket)
-		return false
-	}
-	_ = connection.Close() // a detached socket stays open
 	chunked := r.ProtoAtLeast(1, 1)
 	h.pool.Attach(fanout.Socket{FD: socket, Head: head(w.Header(), chunked), Chunked: chunked}, q.asked, q.begin)
 	return true
+}
+
+// takeSocket takes a request's socket out of the hands of who read it.
+func takeSocket(w http.ResponseWriter, r *http.Request) (fd int, ok bool) {
+	if front, byFront := w.(*direct); byFront {
+		fd, front.taken = front.take()
+		return fd, front.taken
+	}
+	fd, err := detach(r.Context().Value(connectionKey{}).(net.Conn))
+	if err != nil { // there is no other descriptor
+		return -1, false
+	}
+	connection, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		_ = poll.CloseSocket(fd)
+		return -1, false
+	}
+	_ = connection.Close() // a detached socket stays open
+	return fd, true
 }
 
 // connectionKey is of a request's connection in its context.

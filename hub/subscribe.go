@@ -91,6 +91,10 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 	header := h.header(w, r, q)
 	header.Set("Runnel-Resume", string(opening.Resume))
 	header.Set("Runnel-Cursor", opening.Cursor.String())
+	_, byFront := w.(*direct)
+	if opening.Complete && byFront {
+		return passOn // since this answer has no length
+	}
 	if opening.Complete {
 		header.Del("Content-Type")
 		w.WriteHeader(http.StatusNoContent)
@@ -105,6 +109,9 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 	}
 	if attached = h.attach(w, r, q); attached {
 		return nil
+	}
+	if byFront {
+		return passOn
 	}
 	sink := newSink(w, h.stall)
 	defer sink.finish()
