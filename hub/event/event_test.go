@@ -147,12 +147,3 @@ func TestNewEpoch(t *testing.T) {
 		seen[e] = true
 	}
 }
-
-func BenchmarkEncode(b *testing.B) {
-	e := event.Event{Type: "tick", Data: bytes.Repeat([]byte("x"), 200)}
-	b.ReportAllocs()
-	for i := uint64(0); b.Loop(); i++ {
-		d := event.NewDraft(&e, "abcdefgh", i)
-		d.Stamp(i)
-	}
-}

@@ -8,9 +8,9 @@ import (
 // Frame is an event as it goes to readers, encoded once and shared by all of them. It is one HTTP/1.1 chunk (RFC 9112,
 // section 7.1) around the event's text; who needs no chunk takes the text alone. It never changes.
 type Frame struct {
-	chunk      []byte
-	start, end int   // of the text in chunk
-	rare       *rare // nil for most
+	chunk []byte
+	rare  *rare // nil for most
+	start uint8 // of the text in chunk, behind the chunk's size; the text ends before the chunk's own line end
 }
 
 // rare is what few events have and their text does not show.
@@ -20,6 +20,9 @@ type rare struct {
 	attributes []byte
 }
 
+// lineEnd is HTTP's, around a chunk's data.
+const lineEnd = "\r\n"
+
 // rareOverhead is what rare costs besides its bytes.
 const rareOverhead = 64
 
@@ -27,7 +30,7 @@ const rareOverhead = 64
 func (f Frame) Chunk() []byte { return f.chunk }
 
 // Text is the frame's SSE text, which ends with its blank line.
-func (f Frame) Text() []byte { return f.chunk[f.start:f.end] }
+func (f Frame) Text() []byte { return f.chunk[f.start : len(f.chunk)-len(lineEnd)] }
 
 // Bytes is the memory that the frame takes.
 func (f Frame) Bytes() int {
@@ -105,11 +108,11 @@ func (d *Draft) Stamp(seq uint64) Frame {
 
 func (d *Draft) encode(width int) {
 	size := d.textSize(width)
-	hex := strconv.AppendInt(make([]byte, 0, 8), int64(size), 16)
-	b := make([]byte, 0, len(hex)+2+size+2)
+	hex := strconv.AppendInt(make([]byte, 0, 16), int64(size), 16)
+	b := make([]byte, 0, len(hex)+len(lineEnd)+size+len(lineEnd))
 	b = append(b, hex...)
-	b = append(b, "\r\n"...)
-	d.frame.start, d.width = len(b), width
+	b = append(b, lineEnd...)
+	d.frame.start, d.width = uint8(len(b)), width
 	if t := d.event.Type; t != "" && t != DefaultType {
 		b = append(b, eventField...)
 		b = append(b, t...)
@@ -123,8 +126,7 @@ func (d *Draft) encode(width int) {
 	b = append(b, '\n')
 	b = AppendData(b, d.event.Data)
 	b = append(b, '\n')
-	d.frame.end = len(b)
-	d.frame.chunk = append(b, "\r\n"...)
+	d.frame.chunk = append(b, lineEnd...)
 }
 
 func (d *Draft) textSize(width int) int {
@@ -138,8 +140,9 @@ func (d *Draft) textSize(width int) int {
 // AppendData appends data as `data: ` lines, split at CRLF, CR and LF (HTML, section 9.2.5). Empty data is one empty line,
 // since an event without any would never be dispatched.
 func AppendData(b, data []byte) []byte {
+	cut := lineCutter(data)
 	for {
-		line, rest, more := cutLine(data)
+		line, rest, more := cut(data)
 		b = append(b, dataField...)
 		b = append(b, line...)
 		b = append(b, '\n')
@@ -151,8 +154,9 @@ func AppendData(b, data []byte) []byte {
 }
 
 func dataSize(data []byte) (n int) {
+	cut := lineCutter(data)
 	for {
-		line, rest, more := cutLine(data)
+		line, rest, more := cut(data)
 		n += len(dataField) + len(line) + 1
 		if !more {
 			return n
@@ -160,6 +164,17 @@ func dataSize(data []byte) (n int) {
 		data = rest
 	}
 }
+
+// lineCutter returns what cuts off a line of data. Nearly all data has no CR, and one byte is found many times faster than either
+// of two.
+func lineCutter(data []byte) func([]byte) (line, rest []byte, more bool) {
+	if bytes.IndexByte(data, '\r') < 0 {
+		return cutLF
+	}
+	return cutLine
+}
+
+func cutLF(data []byte) (line, rest []byte, more bool) { return bytes.Cut(data, []byte{'\n'}) }
 
 func cutLine(data []byte) (line, rest []byte, more bool) {
 	i := bytes.IndexAny(data, "\r\n")
