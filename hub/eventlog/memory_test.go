@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -123,32 +122,6 @@ func TestReadsAgree(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Fatalf("%v after %d: %d entries, want %d", selectors, after, len(got), len(want))
-		}
-	}
-}
-
-func BenchmarkAppend(b *testing.B) {
-	m := NewMemory(rules(100, ">"), 64<<20, 0)
-	e := &event.Event{Topic: "a", Data: []byte(strings.Repeat("x", 200))}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := m.Append(e); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkReplay(b *testing.B) {
-	m := NewMemory(rules(100, ">"), 64<<20, 0)
-	for range 100 {
-		publish(b, m, "a")
-	}
-	s, _ := subscribe(b, m, Start{}, "a")
-	into := make([]*Entry, 0, 100)
-	b.ReportAllocs()
-	for b.Loop() {
-		if len(s.Read(0, 1<<20, into).Entries) != 100 {
-			b.Fatal("not all")
 		}
 	}
 }

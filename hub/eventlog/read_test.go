@@ -103,27 +103,6 @@ func TestMarksFindEntriesThatAreLeft(t *testing.T) {
 	}
 }
 
-func BenchmarkManyTopics(b *testing.B) {
-	const topics = 100_000
-	m := NewMemory(rules(1, ">"), 1<<30, 0)
-	for i := range topics {
-		publish(b, m, fmt.Sprint("p.", i))
-	}
-	s, _ := subscribe(b, m, Start{}, "p.*")
-	b.ReportAllocs()
-	for b.Loop() {
-		n := 0
-		for batch := s.Read(0, 64<<10, nil); ; batch = s.Read(batch.Cursor, 64<<10, nil) {
-			if n += len(batch.Entries); !batch.More {
-				break
-			}
-		}
-		if n != topics {
-			b.Fatal(n)
-		}
-	}
-}
-
 func TestSinceTellsWhatIsMissing(t *testing.T) {
 	m := NewMemory(rules(2, "a", "b"), 1<<20, 0)
 	for range 3 {
