@@ -4,31 +4,31 @@ package eventlog
 // the newest entry is the one before, and no map is kept.
 func (t *topic) supersede(e *Entry) {
 	if t.newest == nil {
-		var before *Entry
-		if t.ring.count > 0 {
-			before = t.ring.at(t.ring.count - 1)
-		}
-		if e.key == "" {
-			if before != nil {
-				before.superseded = true
+		if e.key == nil {
+			if t.ring.count > 0 {
+				t.ring.newest().superseded = true
 			}
 			return
 		}
 		t.newest = map[string]*Entry{}
-		if before != nil {
-			t.newest[""] = before
+		if t.ring.count > 0 {
+			t.newest[""] = t.ring.newest()
 		}
 	}
-	if before := t.newest[e.key]; before != nil {
+	key := e.keyText()
+	if before := t.newest[key]; before != nil {
 		before.superseded = true
 	}
-	t.newest[e.key] = e
+	t.newest[key] = e
 }
 
 // unsupersede forgets an entry that left the topic.
 func (t *topic) unsupersede(e *Entry) {
-	if t.newest[e.key] == e {
-		delete(t.newest, e.key)
+	if t.newest == nil {
+		return
+	}
+	if key := e.keyText(); t.newest[key] == e {
+		delete(t.newest, key)
 	}
 	if t.ring.count == 0 {
 		t.newest = nil

@@ -76,7 +76,7 @@ func TestKeysAreForgottenWithTheirEvents(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a := m.topics["a"]
+	a := m.topics.byName["a"]
 	if len(a.newest) != 2 || a.bytes != 2*(a.ring.oldest().cost()) {
 		t.Errorf("%d keys, %d bytes", len(a.newest), a.bytes)
 	}

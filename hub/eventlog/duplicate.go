@@ -3,7 +3,6 @@ package eventlog
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"strconv"
 	"time"
 
 	"github.com/runnel-dev/runnel/hub/event"
@@ -22,62 +21,80 @@ type digest [16]byte
 // known is an event that was stored under an id.
 type known struct {
 	payload digest
-	receipt Receipt
+	seq     uint64
+	rule    string        // of its topic
+	at      time.Duration // by the log's clock
 }
 
 // remembered is an id in the order of time.
 type remembered struct {
 	id digest
-	at time.Time
+	at time.Duration
 }
 
 // duplicates remembers the ids of the last events.
 type duplicates struct {
 	known map[digest]known
-	order []remembered // oldest first
+	order queue[remembered]
 }
 
 // identity returns the digests of an event's id and of what makes it the same event. CloudEvents attributes are not part of that:
 // by their specification source and id are enough, and who passes an event on may add some. Nor is the time to live, which is less
 // each time when the event says when it ends.
 func identity(e *event.Event) (id, payload digest) {
-	if e.ID == "" {
-		return id, payload
-	}
-	sum := sha256.Sum256([]byte(e.ID))
+	var most [1024]byte // what nearly every event takes no more than
+	sum := sha256.Sum256(append(most[:0], e.ID...))
 	copy(id[:], sum[:])
-	h := sha256.New()
-	for _, part := range [][]byte{[]byte(e.Topic), []byte(e.Type), strconv.AppendBool(nil, e.Last), e.Data, []byte(e.Key)} {
-		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
-		h.Write(part)
+	b := most[:0]
+	for _, n := range [...]int{len(e.Topic), len(e.Type), len(e.Key)} { // so that no two read the same
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
 	}
-	copy(payload[:], h.Sum(nil))
+	if b = append(b, 0); e.Last {
+		b[len(b)-1] = 1
+	}
+	b = append(append(append(append(b, e.Topic...), e.Type...), e.Key...), e.Data...)
+	sum = sha256.Sum256(b)
+	copy(payload[:], sum[:])
 	return id, payload
 }
 
-// find returns the receipt of the same event, if it is known.
-func (d *duplicates) find(id, payload digest, now time.Time) (receipt Receipt, found bool, err error) {
-	d.forget(now)
-	k, found := d.known[id]
-	if found && k.payload != payload {
-		return receipt, false, ErrIDReused
+// find returns what is known of an id. It fails when that was another event.
+func (d *duplicates) find(id, payload digest, now time.Duration) (k known, found bool, err error) {
+	k, found = d.known[id]
+	if !found || now-k.at >= duplicateWindow {
+		return known{}, false, nil
 	}
-	k.receipt.Duplicate = true
-	return k.receipt, found, nil
+	if k.payload != payload {
+		return known{}, false, ErrIDReused
+	}
+	return k, true, nil
 }
 
-func (d *duplicates) remember(id, payload digest, receipt Receipt, now time.Time) {
+func (d *duplicates) remember(id digest, k known) {
+	steps := stepsOfAppend
+	d.forget(k.at, &steps)
 	if d.known == nil {
 		d.known = map[digest]known{}
 	}
-	d.known[id] = known{payload, receipt}
-	d.order = append(d.order, remembered{id, now})
+	d.known[id] = k
+	d.order.push(remembered{id, k.at})
 }
 
-// forget drops what is older than the window, and the oldest of too many.
-func (d *duplicates) forget(now time.Time) {
-	for len(d.order) > 0 && (len(d.order) >= maxIDs || now.Sub(d.order[0].at) >= duplicateWindow) {
-		delete(d.known, d.order[0].id)
-		d.order = d.order[1:]
+// forget drops what is older than the window, and the oldest of too many, and says whether it is done.
+func (d *duplicates) forget(now time.Duration, steps *int) bool {
+	for ; d.order.count > 0; *steps-- {
+		oldest := d.order.oldest()
+		switch {
+		case d.order.count < maxIDs && now-oldest.at < duplicateWindow:
+			return true
+		case *steps <= 0:
+			return false
+		}
+		d.order.pop()
+		if d.known[oldest.id].at == oldest.at { // else it was used again after its time
+			delete(d.known, oldest.id)
+		}
 	}
+	d.known = nil // with its memory
+	return true
 }

@@ -2,123 +2,122 @@ package eventlog
 
 import "time"
 
-// maxIdleTopics is how many empty dynamic topics are remembered: enough that a topic outlives the absence of its readers on a
-// busy day, at some 400 bytes each.
-const maxIdleTopics = 16384
-
-// Expire drops what is older than its rule's age, and what has lingered. Append and Read do so too; a log at rest needs it called now
-// and then, so that its memory is given back.
+// Expire drops what is older than its rule's age, and what has lingered. Append and Read do so too, but no more than a little at a
+// time: a log needs it called now and then, so that its memory is given back.
 func (m *Memory) Expire() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	now := m.clock()
+	m.inSteps(func(steps *int) bool { return m.expire(now, steps) })
 	m.trimFull(now)
-	m.expire(now)
-	m.sent.forget(now)
+	m.inSteps(func(steps *int) bool { return m.sent.forget(m.time(now), steps) })
 }
 
-// evict makes room after an append to t.
-func (m *Memory) evict(t *topic, now time.Time) {
-	m.trim(t, now)
-	m.expire(now)
-	m.shrink(now)
+// evict makes room after an append to t, and says whether the log keeps to its limit.
+func (m *Memory) evict(t *topic, now time.Time) bool {
+	due, over := stepsOfAppend, stepsOfHold
+	m.trim(t, now, &due)
+	m.expire(now, &due)
+	return m.shrink(now, &over)
 }
 
-// trim keeps a topic to its rule's number of events, but for those that linger.
-func (m *Memory) trim(t *topic, now time.Time) {
-	for t.excess() > 0 {
-		if now.Sub(t.ring.oldest().At) < m.linger {
-			if !t.full {
-				t.full = true
-				m.full = append(m.full, t)
-			}
-			return
+// trim keeps a topic to its rule's number of events, but for those that linger. Like all that takes steps, it stops when they are used
+// up, and says whether it is done.
+func (m *Memory) trim(t *topic, now time.Time, steps *int) bool {
+	at := m.time(now)
+	for t.excess() > 0 && at-t.ring.oldest().at >= m.linger {
+		if *steps <= 0 {
+			break
 		}
+		*steps--
 		m.drop(t, now)
 	}
+	m.settle(t)
+	return t.excess() <= 0 || at-t.ring.oldest().at < m.linger
 }
 
 // trimFull trims the topics that have had more events than they keep.
 func (m *Memory) trimFull(now time.Time) {
-	was := m.full
-	m.full = nil
-	for _, t := range was {
-		t.full = false
-		if m.topics[t.name] == t {
-			m.trim(t, now)
+	left := m.fullTopics()
+	m.inSteps(func(steps *int) bool {
+		for ; left > 0 && m.full.count > 0; left-- {
+			t := m.full.oldest
+			if *steps--; *steps <= 0 || !m.trim(t, now, steps) {
+				return false
+			}
+			if t.chain == &m.full { // some linger still
+				m.stand(t, nil)
+				m.stand(t, &m.full)
+			}
 		}
-	}
+		return true
+	})
 }
 
-// excess is how many events a topic has more than it keeps.
-func (t *topic) excess() int { return t.ring.count - t.rule.Events }
-
-// shrink keeps to the limit. What lingers goes first, then topics without events, then events, then
-// topics that are complete.
-func (m *Memory) shrink(now time.Time) {
-	for m.bytes > m.limit {
-		if m.dropExcess(now) || m.forgetIdle() {
-			continue
-		}
-		if m.all.oldest != nil {
-			m.drop(m.all.oldest.topic, now)
-		} else if !m.ended.pop(m) {
-			return
-		}
-	}
+func (m *Memory) fullTopics() int {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.full.count
 }
 
-// dropExcess drops one event that lingers, and says whether there was one.
-func (m *Memory) dropExcess(now time.Time) bool {
-	for len(m.full) > 0 {
-		t := m.full[0]
-		if m.topics[t.name] == t && t.excess() > 0 {
-			m.drop(t, now)
+// shrink keeps to the limit. What lingers goes first, then topics without events, then those that are complete and take more than
+// their share, then events, then the other topics that are complete.
+func (m *Memory) shrink(now time.Time, steps *int) bool {
+	for ; m.bytes > m.limit; *steps-- {
+		switch {
+		case *steps <= 0:
+			return false
+		case m.full.count > 0:
+			m.drop(m.full.oldest, now)
+		case m.idle.count > 0:
+			m.forget(m.idle.oldest)
+		case m.ended.bytes > m.limit/endedShare:
+			m.forget(m.ended.oldest)
+		case m.all.count > 0:
+			m.drop(m.all.oldest().topic, now)
+		case m.ended.count > 0:
+			m.forget(m.ended.oldest)
+		default:
 			return true
 		}
-		t.full = false
-		m.full = m.full[1:]
 	}
-	return false
+	return true
 }
 
-// expire costs nothing until something is due, and then one step for each entry that goes and each rule.
-func (m *Memory) expire(now time.Time) {
-	if m.expiry.IsZero() || now.Before(m.expiry) {
-		return
-	}
-	m.expiry = time.Time{}
-	for _, r := range m.rules {
-		for e := r.aging.oldest; e != nil; e = r.aging.oldest {
-			if due := e.At.Add(r.Age); due.After(now) {
-				if m.expiry.IsZero() || due.Before(m.expiry) {
-					m.expiry = due
-				}
-				break
-			}
-			m.drop(e.topic, now)
+// expire costs nothing until something is due, and then a step for each entry that goes and for each topic that is looked at.
+func (m *Memory) expire(now time.Time, steps *int) bool {
+	at := m.time(now)
+	for t := m.ages.next(at); t != nil; t = m.ages.next(at) {
+		if *steps--; *steps < 0 {
+			return false
+		}
+		for ; t.expired(at) && *steps > 0; *steps-- {
+			m.drop(t, now)
+		}
+		if t.ring.count > 0 {
+			m.ages.note(t)
 		}
 	}
+	return true
 }
 
-// drop removes a topic's oldest entry. Each list holds the entries of a topic in their order, so the oldest of a list is
-// always the oldest of its topic.
+// drop removes a topic's oldest entry, which is a loss unless it is stale.
 func (m *Memory) drop(t *topic, now time.Time) {
-	t.rule.aging.remove(t.ring.oldest())
-	e := m.pop(t)
-	if !e.Stale(now) {
+	if e := m.pop(t); !e.Stale(now) {
 		m.loses(t, e)
 	}
-	m.rest(t)
+	if t.ring.count == 0 {
+		m.ages.note(t)
+	}
+	m.settle(t)
 }
 
-// pop takes a topic's oldest entry out of all but its rule's list.
+// pop takes out a topic's oldest entry.
 func (m *Memory) pop(t *topic) *Entry {
 	e := t.ring.pop()
-	m.marks.remove(e)
 	m.all.remove(e)
-	m.bytes -= e.cost()
-	t.bytes -= e.cost()
+	cost := e.cost()
+	m.bytes -= cost
+	t.bytes -= cost
+	t.rule.events--
 	t.unsupersede(e)
 	return e
 }
@@ -126,68 +125,19 @@ func (m *Memory) pop(t *topic) *Entry {
 // loses notes the loss of a topic's entry.
 func (m *Memory) loses(t *topic, e *Entry) {
 	m.drops++
-	l := loss{seq: e.Seq, at: m.drops, stored: e.At.UnixMicro()}
+	l := loss{seq: e.Seq, at: m.drops, stored: e.stored}
 	lost := losses{all: l}
 	if !e.superseded {
 		lost.newest = l
 	}
 	t.lost.include(lost)
 	m.lost.include(lost)
-	m.unlink(t)
-	if t.older = m.losers; t.older != nil {
-		t.older.newer = t
-	}
-	m.losers = t
-}
-
-// unlink takes a topic out of those that lost something, if it is there.
-func (m *Memory) unlink(t *topic) {
-	if m.losers == t {
-		m.losers = t.older
-	}
-	if t.newer != nil {
-		t.newer.older = t.older
-	}
-	if t.older != nil {
-		t.older.newer = t.newer
-	}
-	t.older, t.newer = nil, nil
-}
-
-// rest notes that a topic may have become idle, and forgets the topic that has been so for longest when there are too many.
-func (m *Memory) rest(t *topic) {
-	if t.idle || t.ring.count > 0 || t.rule.Selector.Exact() {
+	if m.losers.newest == t {
 		return
 	}
-	t.idle = true
-	m.idle = append(m.idle, t)
-	for len(m.idle) > maxIdleTopics && m.forgetIdle() {
-		continue
+	if t.lossy {
+		m.losers.remove(t)
 	}
-}
-
-// forgetIdle forgets the topic that has been idle for longest, and says whether there was one.
-func (m *Memory) forgetIdle() bool {
-	for len(m.idle) > 0 {
-		t := m.idle[0]
-		m.idle = m.idle[1:]
-		t.idle = false
-		switch {
-		case t.ring.count > 0 || m.topics[t.name] != t:
-		case t.complete:
-			m.ended.push(t, m)
-		default:
-			m.forget(t)
-			return true
-		}
-	}
-	return false
-}
-
-// forget removes an empty topic. What it lost is remembered by its rule.
-func (m *Memory) forget(t *topic) {
-	t.rule.floor.include(t.lost)
-	m.unlink(t)
-	m.bytes -= t.cost()
-	delete(m.topics, t.name)
+	t.lossy = true
+	m.losers.push(t)
 }

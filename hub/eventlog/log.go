@@ -1,8 +1,9 @@
 // Package eventlog keeps a stream's events: one sequence over all topics, bounded history, readers as cursors, and gaps that
 // are known topic by topic. It knows no sockets.
 //
-// Locks: Memory has one, mu. It guards every topic, rule and entry list of that log and the reads, is held only for work in memory,
-// and nothing is called from under it.
+// Locks: Memory has one, mu, which readers share. It guards every topic, rule and entry of that log, is held only for work in memory,
+// and nothing is called from under it. Nobody holds it for long: what there may be much of is done in steps (see hold.go), and an
+// event is encoded before. What takes longest is that a slice or a map grows, by as much as it held.
 package eventlog
 
 import (
@@ -68,11 +69,6 @@ var ErrUndeclared = errors.New("is not declared")
 // ErrTooLarge says that an event alone would take more than the log may hold.
 var ErrTooLarge = errors.New("the event does not fit the history")
 
-// Stored is the entry as it is encoded for readers.
-func (e *Entry) Stored(epoch string) event.Stored {
-	return event.Stored{ID: event.ID{Epoch: epoch, Seq: e.Seq}, Topic: e.Topic, At: e.At, Frame: e.Frame}
-}
-
 // Rule declares topics and how much of each is kept.
 type Rule struct {
 	// Selector is a topic or a pattern. The rule with the highest precedence by Selector.Compare governs a topic.
@@ -81,28 +77,6 @@ type Rule struct {
 	Events int
 	// Age at which an event is dropped.
 	Age time.Duration
-}
-
-// Entry is a stored event. What is exported of it never changes.
-type Entry struct {
-	// Seq is its sequence.
-	Seq uint64
-	// Topic that it belongs to.
-	Topic string
-	// Frame is what readers get.
-	Frame event.Frame
-
-	// At is when it was stored.
-	At time.Time
-	// Last says that the event completes its topic. Who follows the log by Since asks Read whether a reader is at its end then.
-	Last bool
-
-	topic      *topic
-	until      time.Time // not replayed from then on; zero is never
-	key        string
-	superseded bool  // by a newer one of its key; it changes, under the log's lock
-	global     links // among all entries
-	aging      links // among those of a rule, which all live equally long
 }
 
 // Start says where a subscription begins.

@@ -3,7 +3,6 @@ package eventlog
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,96 +10,87 @@ import (
 	"github.com/runnel-dev/runnel/hub/event"
 )
 
-// entryOverhead is what an entry costs besides its frame: the Entry itself, its slot in a ring that is at worst half full,
-// and the allocator's rounding.
-const entryOverhead = 256
+// entryOverhead is what an entry costs besides its frame: the Entry itself, its slot in a ring that is at worst half full, its slot in
+// the order of all, and the allocator's rounding.
+const entryOverhead = 144
 
 // keyOverhead is what a key costs besides its bytes: its place among the newest of its topic.
-const keyOverhead = 96
+const keyOverhead = 88
 
 // topicOverhead is what a topic costs besides its name and its events: the struct, its entry in a map that is at worst half full, its
-// place among the idle, and the allocator's rounding.
-const topicOverhead = 320
+// nodes in a tree, and the allocator's rounding.
+const topicOverhead = 400
 
 // Memory is a Log in memory. Its epoch is new each time, so there must be one of it for a stream.
 type Memory struct {
-	epoch string
-	clock func() time.Time
-	head  atomic.Uint64 // written under mu
+	epoch  string
+	clock  func() time.Time
+	began  time.Time
+	linger time.Duration
+	head   atomic.Uint64 // written under mu
 	// watchers is replaced under mu, and never changed.
 	watchers atomic.Pointer[[]chan<- struct{}]
+	merges   sync.Pool // of *merge
 
-	mu      sync.Mutex
-	rules   []*rule // by precedence
-	topics  map[string]*topic
-	idle    []*topic // empty ones, idle for longest first; may hold some that are no longer
-	ended   ended
-	all     list
-	marks   marks // into all
-	bytes   int64
-	limit   int64
-	expiry  time.Time // of the entry that expires next, or earlier
-	retired []*rule   // that are no longer declared, for what their topics lost
-	linger  time.Duration
-	full    []*topic // with more events than they keep, since some linger; may hold some that have no longer
-	losers  *topic   // the topic that lost something last, which links to those before it
-	lost    losses   // of all topics
-	sent    duplicates
-	drops   uint64 // counts entries that were dropped
+	// configuring is held by one Configure at a time, and comes before mu.
+	configuring sync.Mutex
+
+	mu     sync.RWMutex
+	rules  []*rule // by precedence; written with configuring held too
+	topics topics
+	// full are the topics with more events than they keep, since some linger. idle are the empty ones that are forgotten when there
+	// are too many, and ended those of them that are complete.
+	full, idle, ended chain
+	ages              ages
+	all               order
+	bytes             int64
+	limit             int64
+	retired           []*rule // that are no longer declared, for what their topics lost; written with configuring held too
+	losers            chain   // topics that lost something, by when they last did
+	lost              losses  // of all topics
+	drops             uint64  // counts entries that were dropped
+	sent              duplicates
 }
 
 // rule is a declared Rule with what it governs.
 type rule struct {
 	Rule
-	aging list
+	// events of its topics.
+	events int
 	// floor includes the losses of all topics that were forgotten.
 	floor losses
-}
-
-// topic is one topic's history.
-type topic struct {
-	name string
-	rule *rule
-	ring ring
-	lost losses
-	// older and newer are its neighbours among topics that lost something, by when they last did.
-	older, newer *topic
-	// bytes that its entries take.
-	bytes int64
-	// newest entry of each key; nil while no event has one.
-	newest map[string]*Entry
-	// complete says that no event follows.
-	complete bool
-	// idle says that it stands in Memory.idle, full that it stands in Memory.full.
-	idle, full bool
 }
 
 // Linger is a good time for NewMemory: in a burst, all readers that take what they are sent have it within a part of a second.
 const Linger = time.Second
 
 // NewMemory returns an empty log. Events of all topics together take at most limit bytes, the log's own overhead for each
-// included; the oldest go first.
+// included; the oldest go first. The ids of the last two minutes take memory besides, about 15 MB at most.
 //
 // An event for which its topic has no more room lingers as long as given here after it was stored, within the limit: a burst longer
 // than a topic is deep must not overtake the readers that are connected. Who comes back in that time finds it too. Who asks for all
 // that is retained does not get it.
 func NewMemory(rules []Rule, limit int64, linger time.Duration) *Memory {
-	m := &Memory{
+	return &Memory{
 		epoch:  event.NewEpoch(),
 		clock:  time.Now,
+		began:  time.Now(),
 		limit:  limit,
 		linger: linger,
-		topics: map[string]*topic{},
-		all:    list{via: globalLinks},
+		rules:  newRules(rules),
+		topics: topics{byName: map[string]*topic{}},
+		full:   chain{via: standing},
+		idle:   chain{via: standing},
+		ended:  chain{via: standing},
+		losers: chain{via: losing},
+		merges: sync.Pool{New: func() any { return &merge{} }},
 	}
-	m.rules = newRules(rules)
-	return m
 }
 
 func newRules(rules []Rule) []*rule {
 	out := make([]*rule, len(rules))
 	for i, r := range rules {
-		out[i] = &rule{Rule: r, aging: list{via: agingLinks}}
+		out[i] = &rule{Rule: r}
 	}
 	slices.SortFunc(out, func(a, b *rule) int { return a.Selector.Compare(b.Selector) })
 	return out
@@ -123,13 +113,6 @@ func (m *Memory) Notify(c chan<- struct{}) {
 	m.watchers.Store(&watchers)
 }
 
-// Append implements Log.
-func (m *Memory) Append(e *event.Event) (Receipt, error) {
-	draft := event.NewDraft(e, m.epoch, m.head.Load()+1)
-	id, payload := identity(e)
-	return m.append(e, &draft, id, payload)
-}
-
 // Announce implements Log.
 func (m *Memory) Announce() {
 	watchers := m.watchers.Load()
@@ -144,98 +127,72 @@ func (m *Memory) Announce() {
 	}
 }
 
-// append is what needs the lock.
-func (m *Memory) append(e *event.Event, draft *event.Draft, id, payload digest) (Receipt, error) {
+// time is a clock's time by the log's own, which nobody sets.
+func (m *Memory) time(now time.Time) time.Duration { return now.Sub(m.began) }
+
+// Append implements Log.
+func (m *Memory) Append(e *event.Event) (Receipt, error) {
 	now := m.clock()
+	draft, entry := event.NewDraft(e, m.epoch, m.head.Load()+1), newEntry(e, now, m.time(now))
+	var id, payload digest
+	if e.ID != "" {
+		id, payload = identity(e)
+	}
+	receipt, fits, err := m.append(e, &draft, entry, id, payload, now)
+	if !fits {
+		m.inSteps(func(steps *int) bool { return m.shrink(now, steps) })
+	}
+	return receipt, err
+}
+
+// append is what needs the lock. It says whether the log keeps to its limit.
+func (m *Memory) append(e *event.Event, draft *event.Draft, entry *Entry, id, payload digest, now time.Time) (receipt Receipt, fits bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	receipt.ID.Epoch = m.epoch
 	if e.ID != "" {
-		if receipt, found, err := m.sent.find(id, payload, now); found || err != nil {
-			return receipt, err
+		k, found, err := m.sent.find(id, payload, entry.at)
+		if err != nil {
+			return Receipt{}, true, err
+		}
+		if found {
+			receipt.ID.Seq, receipt.Rule, receipt.Duplicate = k.seq, k.rule, true
+			return receipt, true, nil
 		}
 	}
 	t, err := m.topic(e.Topic)
 	if err != nil {
-		return Receipt{}, err
+		return Receipt{}, true, err
 	}
 	if t.complete {
-		return Receipt{}, fmt.Errorf("topic %s %w", t.name, ErrComplete)
+		return Receipt{}, true, fmt.Errorf("topic %s %w", t.name, ErrComplete)
 	}
 	seq := m.head.Load() + 1
-	entry := &Entry{Seq: seq, Topic: t.name, Frame: draft.Stamp(seq), At: now, Last: e.Last, topic: t, key: strings.Clone(e.Key)} // a key too may be a part of a long request
+	entry.Seq, entry.Topic, entry.Frame, entry.topic = seq, t.name, draft.Stamp(seq), t
 	if need := entry.cost() + t.cost(); need > m.limit {
-		m.rest(t)
-		return Receipt{}, fmt.Errorf("%w: it takes %d bytes of %d", ErrTooLarge, need, m.limit)
-	}
-	if e.TTL > 0 {
-		entry.until = now.Add(e.TTL)
+		m.settle(t)
+		return Receipt{}, true, fmt.Errorf("%w: it takes %d bytes of %d", ErrTooLarge, need, m.limit)
 	}
 	m.store(t, entry)
 	t.complete = e.Last
 	m.head.Store(seq)
-	m.evict(t, now)
-	receipt := Receipt{ID: event.ID{Epoch: m.epoch, Seq: seq}, Rule: t.rule.Selector.String()}
+	receipt.ID.Seq, receipt.Rule = seq, t.rule.Selector.String()
 	if e.ID != "" {
-		m.sent.remember(id, payload, receipt, now)
+		m.sent.remember(id, known{payload, seq, receipt.Rule, entry.at})
 	}
-	return receipt, nil
+	return receipt, m.evict(t, now), nil
 }
-
-// Stale says that the event's own time to live is over: it is not sent any more, and no loss when it is dropped.
-func (e *Entry) Stale(now time.Time) bool { return !e.until.IsZero() && !now.Before(e.until) }
 
 func (m *Memory) store(t *topic, e *Entry) {
+	cost := e.cost()
+	m.bytes += cost
+	t.bytes += cost
+	t.rule.events++
 	t.supersede(e)
 	t.ring.push(e)
-	t.rule.aging.push(e)
-	m.all.push(e)
-	m.marks.push(e)
-	m.bytes += e.cost()
-	t.bytes += e.cost()
-	if due := e.At.Add(t.rule.Age); m.expiry.IsZero() || due.Before(m.expiry) {
-		m.expiry = due
+	m.all.push(e, m.drops)
+	if t.ring.count == 1 {
+		m.ages.note(t)
+		m.settle(t)
 	}
-}
-
-func (e *Entry) cost() int64 {
-	cost := int64(e.Frame.Bytes()) + entryOverhead
-	if e.key != "" {
-		cost += int64(len(e.key)) + keyOverhead
-	}
-	return cost
-}
-
-// topic returns a declared topic, and makes it at its first event.
-func (m *Memory) topic(name string) (*topic, error) {
-	if t := m.topics[name]; t != nil {
-		return t, nil
-	}
-	if err := m.covered(name); err != nil {
-		return nil, err
-	}
-	name = strings.Clone(name) // it may be a part of a much longer request
-	t := &topic{name: name, rule: m.governing(name), lost: m.floor(name)}
-	m.topics[name] = t
-	m.bytes += t.cost()
-	return t, nil
-}
-
-// cost of a topic beside its events.
-func (t *topic) cost() int64 { return topicOverhead + int64(len(t.name)) }
-
-// covered is ErrUndeclared for a topic that no rule governs.
-func (m *Memory) covered(name string) error {
-	if m.governing(name) == nil {
-		return fmt.Errorf("topic %s %w", name, ErrUndeclared)
-	}
-	return nil
-}
-
-func (m *Memory) governing(name string) *rule {
-	for _, r := range m.rules {
-		if r.Selector.Match(name) {
-			return r
-		}
-	}
-	return nil
 }

@@ -175,10 +175,11 @@ func (m *model) check(seed uint64, f *follower) {
 // checkBytes holds the count of bytes against what is there.
 func (m *model) checkBytes() {
 	var sum int64
-	for e := m.all.oldest; e != nil; e = e.global.newer {
+	at := m.all.after(0)
+	for e := at.next(); e != nil; e = at.next() {
 		sum += e.cost()
 	}
-	for _, t := range m.topics {
+	for _, t := range m.topics.all {
 		sum += t.cost()
 	}
 	if sum != m.bytes {

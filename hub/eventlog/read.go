@@ -1,13 +1,9 @@
 package eventlog
 
-import (
-	"container/heap"
-	"time"
-)
+import "time"
 
-// nearby is how many entries of all topics one read looks through. A reader of many topics is nearly always fewer behind. One of
-// patterns that is farther behind takes as many reads as it needs, and the log is free between them: the topics that it chooses may be
-// very many, and asking each of them what comes next costs more the more there are.
+// nearby is how many entries and topics one read looks through. A reader is nearly always fewer behind, and one that is farther behind
+// takes as many reads as it needs: the log is free between them.
 const nearby = 1024
 
 // Batch is what a read found.
@@ -18,86 +14,109 @@ type Batch struct {
 	Cursor uint64
 	// Lost names topics that lost events after the reader's cursor, each loss once.
 	Lost []string
-	// More says that another read will find entries at once.
+	// More says that others follow: to read on at once is worth it.
 	More bool
 	// Complete says that nothing follows and nothing ever will.
 	Complete bool
 
-	now time.Time
+	now    time.Time
+	room   int // for text
+	looked int // entries that were looked at
+}
+
+// lockForReading drops what is due, and locks the log for who only reads.
+func (m *Memory) lockForReading(now time.Time) {
+	m.mu.RLock()
+	if m.ages.pending(m.time(now)) {
+		m.mu.RUnlock()
+		hold(&m.mu, func(steps *int) bool { return m.expire(now, steps) })
+		m.mu.RLock()
+	}
 }
 
 // Read returns the next entries after a cursor, and no more after maxBytes of text. There may be none when it has looked through many
 // of other topics and More follow. They are put into the given slice.
 func (s *Subscription) Read(after uint64, maxBytes int, into []*Entry) Batch {
 	m := s.log
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	now := m.clock()
-	m.expire(now)
-	b := Batch{Entries: into[:0], Cursor: m.head.Load(), now: now}
+	m.lockForReading(now)
+	defer m.mu.RUnlock()
+	b := Batch{Entries: into[:0], Cursor: m.head.Load(), now: now, room: maxBytes}
 	if b.Cursor <= after {
 		b.Cursor = after
 	} else {
-		s.read(after, maxBytes, &b)
+		s.read(after, &b)
+	}
+	if b.Cursor >= s.replayed {
+		s.starts = nil
 	}
 	b.Complete = !b.More && s.complete(b.Cursor, now)
 	return b
 }
 
-func (s *Subscription) read(after uint64, maxBytes int, b *Batch) {
+// read merges the rings of the topics that are chosen, if they are found by looking at no more topics than there are entries to walk
+// through: then the others' entries cost nothing. Else it walks. It does so too while it finds much, since merging many rings is slow.
+func (s *Subscription) read(after uint64, b *Batch) {
 	b.Lost = s.losses(after)
-	if after >= s.replayed {
-		s.starts = nil
+	m := s.log.merges.Get().(*merge)
+	at, most := s.log.all.after(after), nearby
+	few := s.few(int(min(b.Cursor-after, nearby)), m.add)
+	if few {
+		most = len(m.topics)
 	}
-	switch near := b.Cursor-after <= nearby; {
-	case near && (len(s.patterns) > 0 || len(s.names) > 1):
-		s.walk(s.log.newerThan(after), maxBytes, b)
-	case len(s.patterns) > 0:
-		s.walk(s.log.marks.after(after), maxBytes, b)
+	switch {
+	case few && most <= fewRings:
+		m.run(s, after, b)
+	case s.walk(&at, most, b):
+	case few && rare*len(b.Entries) < most:
+		m.run(s, b.Cursor, b)
 	default:
-		s.readTopics(after, maxBytes, b)
+		s.walk(&at, nearby, b)
 	}
+	m.clear()
+	s.log.merges.Put(m)
 }
 
-// take adds an entry, if there is room for it and it is still worth it.
-func (s *Subscription) take(b *Batch, e *Entry, room *int) bool {
-	if e.Stale(b.now) || s.conflate && e.superseded {
-		return true
-	}
-	if *room <= 0 {
-		b.Cursor, b.More = b.Entries[len(b.Entries)-1].Seq, true
+// look takes an entry, if it is for the subscription and still worth it. It says no when there is no room for it, or when so many were
+// looked at before.
+func (s *Subscription) look(b *Batch, e *Entry, wanted bool, most int) bool {
+	if b.looked >= most || wanted && b.room <= 0 {
+		b.Cursor, b.More = e.Seq-1, true
 		return false
 	}
-	b.Entries = append(b.Entries, e)
-	*room -= len(e.Frame.Text())
+	if b.looked++; wanted && !e.Stale(b.now) && (!s.conflate || !e.superseded) {
+		b.Entries = append(b.Entries, e)
+		b.room -= len(e.Frame.Text())
+	}
 	return true
 }
 
-// newerThan returns the oldest entry that is newer than a position near the end; nil is none.
-func (m *Memory) newerThan(after uint64) (oldest *Entry) {
-	for e := m.all.newest; e != nil && e.Seq > after; e = e.global.older {
-		oldest = e
+// walk looks through the entries of all topics, until so many were looked at, and says whether the read is at its end.
+func (s *Subscription) walk(at *place, most int, b *Batch) bool {
+	b.More = false
+	for before := *at; ; before = *at {
+		e := at.next()
+		if e == nil {
+			b.Cursor = s.log.head.Load()
+			return true
+		}
+		if !s.look(b, e, s.wants(e), most) {
+			*at = before
+			return b.room <= 0 || most >= nearby
+		}
 	}
-	return oldest
-}
-
-// following returns the oldest entry that is newer than a position; nil is none.
-func (m *Memory) following(after uint64) *Entry {
-	if m.head.Load()-after <= nearby {
-		return m.newerThan(after)
-	}
-	return m.marks.after(after)
 }
 
 // Since implements Log.
 func (m *Memory) Since(after uint64, limit int, into []*Entry) (entries []*Entry, upTo uint64, more bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	upTo = m.head.Load()
 	if after >= upTo {
 		return into, after, false
 	}
-	for e := m.following(after); e != nil; e = e.global.newer {
+	at := m.all.after(after)
+	for e := at.next(); e != nil; e = at.next() {
 		if limit--; limit < 0 {
 			return into, into[len(into)-1].Seq, true
 		}
@@ -105,59 +124,3 @@ func (m *Memory) Since(after uint64, limit int, into []*Entry) (entries []*Entry
 	}
 	return into, upTo, false
 }
-
-// walk looks through the entries of all topics from one on.
-func (s *Subscription) walk(from *Entry, maxBytes int, b *Batch) {
-	looked := 0
-	for e := from; e != nil; e = e.global.newer {
-		if looked++; looked > nearby {
-			b.Cursor, b.More = e.Seq-1, true
-			return
-		}
-		if s.chooses(e.topic) && e.Seq > s.starts[e.topic] && !s.take(b, e, &maxBytes) {
-			return
-		}
-	}
-}
-
-// readTopics merges the rings of the topics that are chosen by name, each from the cursor on.
-func (s *Subscription) readTopics(after uint64, maxBytes int, b *Batch) {
-	var merge sources
-	s.each(func(t *topic) {
-		if i := t.ring.after(s.from(t, after)); i < t.ring.count {
-			merge = append(merge, source{&t.ring, i})
-		}
-	})
-	heap.Init(&merge)
-	for len(merge) > 0 {
-		if !s.take(b, merge[0].ring.at(merge[0].next), &maxBytes) {
-			return
-		}
-		if merge[0].next++; merge[0].next == merge[0].ring.count {
-			heap.Pop(&merge)
-		} else {
-			heap.Fix(&merge, 0)
-		}
-	}
-}
-
-// source is a ring that is read from an index on.
-type source struct {
-	ring *ring
-	next int
-}
-
-// sources is a heap by the next sequence.
-type sources []source
-
-func (s sources) Len() int           { return len(s) }
-func (s sources) Less(i, j int) bool { return s[i].seq() < s[j].seq() }
-func (s sources) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
-func (s *sources) Push(x any)        { *s = append(*s, x.(source)) }
-func (s *sources) Pop() any {
-	last := len(*s) - 1
-	x := (*s)[last]
-	*s = (*s)[:last]
-	return x
-}
-func (s source) seq() uint64 { return s.ring.at(s.next).Seq }

@@ -53,52 +53,64 @@ func readOn(s *Subscription, after uint64, room int) (entries []uint64, lost []s
 	}
 }
 
-func TestAReadLooksThroughSoManyEntriesAndNoMore(t *testing.T) {
+// looked reads on to the end, and counts entries that came and that were looked at.
+func looked(t *testing.T, s *Subscription, after uint64) (entries, looked, reads int) {
+	t.Helper()
+	for more := true; more; reads++ {
+		b := s.Read(after, 64<<10, nil)
+		if b.looked > 2*nearby || b.More && b.Cursor == after {
+			t.Fatalf("one read looked at %d entries, from %d to %d", b.looked, after, b.Cursor)
+		}
+		entries, looked, after, more = entries+len(b.Entries), looked+b.looked, b.Cursor, b.More
+	}
+	return entries, looked, reads
+}
+
+func TestAReplayLooksAtNoEntriesOfOthers(t *testing.T) {
+	m := NewMemory(rules(1_000_000, ">"), 4<<30, 0)
+	const topics, others = 20, 1_000_000
+	for i := range others {
+		if i%(others/100) == 0 {
+			n := i / (others / 100) % topics
+			publish(t, m, fmt.Sprint("a.", n))
+			publish(t, m, "one")
+			publish(t, m, fmt.Sprint("deep.", n, ".x"))
+		}
+		publish(t, m, fmt.Sprint("others.", i%5000))
+	}
+	for _, c := range []struct {
+		selectors []string
+		want      int
+	}{
+		{[]string{"one"}, 100}, {[]string{"a.*"}, 100}, {[]string{"a.>"}, 100}, {[]string{"deep.*.x"}, 100}, {[]string{"a.*", "one", "a.>", "*"}, 200}, {[]string{"a.1", "a.2", "nothing"}, 10}, {[]string{"nothing.>"}, 0},
+	} {
+		for _, start := range []Start{{Earliest: true}, {Replay: 1000}, {Cursor: event.ID{Epoch: m.Epoch()}.String()}, {Since: time.Unix(0, 1)}} {
+			s, o := subscribe(t, m, start, c.selectors...)
+			if entries, n, _ := looked(t, s, o.Cursor.Seq); entries != c.want || n > c.want {
+				t.Errorf("%v from %+v: %d of %d entries, and %d looked at", c.selectors, start, entries, c.want, n)
+			}
+		}
+	}
+}
+
+func TestAReadOfManyTopicsIsShort(t *testing.T) {
 	m := NewMemory(rules(1_000_000, ">"), 1<<30, 0)
 	for range 10 * nearby {
 		publish(t, m, "others")
 	}
-	last := publish(t, m, "p.x")
+	for _, name := range names("p.", 3*nearby) {
+		publish(t, m, name)
+	}
 	s, o := subscribe(t, m, Start{Earliest: true}, "p.*")
-	if o.Cursor.Seq != last-1 {
-		t.Errorf("the opening is not just before the first event: %v", o.Cursor)
+	if o.Cursor.Seq != nearby {
+		t.Errorf("the opening has looked up to %v", o.Cursor)
 	}
-	reads := 1
-	b := s.Read(0, 1<<20, nil)
-	for ; b.More && len(b.Entries) == 0; b = s.Read(b.Cursor, 1<<20, nil) {
-		reads++
+	if entries, n, reads := looked(t, s, o.Cursor.Seq); entries != 3*nearby || n > 13*nearby || reads < 12 {
+		t.Errorf("%d entries, %d looked at in %d reads", entries, n, reads)
 	}
-	if !slices.Equal(seqs(b), []uint64{last}) || b.More || reads < 10 {
-		t.Errorf("%v in %d reads", seqs(b), reads)
-	}
-}
-
-func TestMarksFindEntriesThatAreLeft(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 6))
-	var k marks
-	all := list{via: globalLinks}
-	var left []*Entry
-	for seq := uint64(1); seq < 50*markSpan; seq += 1 + r.Uint64N(markSpan) {
-		e := &Entry{Seq: seq}
-		all.push(e)
-		k.push(e)
-		left = append(left, e)
-		for len(left) > 0 && r.IntN(3) > 0 {
-			i := r.IntN(len(left))
-			k.remove(left[i])
-			all.remove(left[i])
-			left = slices.Delete(left, i, i+1)
-		}
-		after := r.Uint64N(seq + 2)
-		var want *Entry
-		if i := slices.IndexFunc(left, func(e *Entry) bool { return e.Seq > after }); i >= 0 {
-			want = left[i]
-		}
-		if got := k.after(after); got != want {
-			t.Fatalf("after %d: %+v, want %+v", after, got, want)
-		}
-		if len(k.marks) > 2*len(left)+1 {
-			t.Fatalf("%d marks of %d entries", len(k.marks), len(left))
+	for _, behind := range []uint64{1, 10, nearby} {
+		if entries, n, _ := looked(t, s, m.Head().Seq-behind); entries != int(behind) || n != int(behind) {
+			t.Errorf("%d behind: %d entries, %d looked at", behind, entries, n)
 		}
 	}
 }

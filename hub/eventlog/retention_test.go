@@ -108,7 +108,7 @@ func TestIDs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(m.sent.known) > maxIDs || len(m.sent.order) != len(m.sent.known) {
+	if len(m.sent.known) > maxIDs || m.sent.order.count != len(m.sent.known) {
 		t.Errorf("%d ids are remembered", len(m.sent.known))
 	}
 	now = now.Add(duplicateWindow)

@@ -1,7 +1,6 @@
 package eventlog
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/runnel-dev/runnel/hub/event"
@@ -26,9 +25,7 @@ type Subscription struct {
 
 // Subscribe implements Log.
 func (m *Memory) Subscribe(selectors []event.Selector, start Start) (*Subscription, Opening, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.declared(selectors); err != nil {
+	if err := m.Declared(selectors); err != nil {
 		return nil, Opening{}, err
 	}
 	s := &Subscription{log: m, selectors: selectors, conflate: start.Conflate}
@@ -40,22 +37,16 @@ func (m *Memory) Subscribe(selectors []event.Selector, start Start) (*Subscripti
 			s.names = append(s.names, sel.String())
 		}
 	}
-	now := m.clock()
-	m.expire(now)
-	return s, s.open(start, now), nil
+	return s, s.open(start), nil
 }
 
 // Declared says whether every selector can choose something; the error is ErrUndeclared.
 func (m *Memory) Declared(selectors []event.Selector) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.declared(selectors)
-}
-
-func (m *Memory) declared(selectors []event.Selector) error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	for _, sel := range selectors {
 		if !slices.ContainsFunc(m.rules, func(r *rule) bool { return r.Selector.Overlaps(sel) }) {
-			return fmt.Errorf("topic %s %w", sel, ErrUndeclared)
+			return undeclared(sel.String())
 		}
 	}
 	return nil
@@ -67,26 +58,35 @@ func (s *Subscription) Selectors() []event.Selector { return s.selectors }
 // Declared says whether all that the subscription chooses is still declared.
 func (s *Subscription) Declared() bool { return s.log.Declared(s.selectors) == nil }
 
-func (s *Subscription) chooses(t *topic) bool {
+func (s *Subscription) chooses(t *topic) bool { return s.choosesBy(len(s.patterns), t) }
+
+// choosesBy says whether a topic is chosen by its name, or by one of the first patterns.
+func (s *Subscription) choosesBy(patterns int, t *topic) bool {
 	return slices.Contains(s.names, t.name) ||
-		slices.ContainsFunc(s.patterns, func(p event.Selector) bool { return p.Match(t.name) })
+		slices.ContainsFunc(s.patterns[:patterns], func(p event.Selector) bool { return p.Match(t.name) })
 }
 
-// each calls f once for each topic that the subscription chooses and that there is.
-func (s *Subscription) each(f func(*topic)) {
-	if len(s.patterns) == 0 {
-		for _, name := range s.names {
-			if t := s.log.topics[name]; t != nil {
-				f(t)
-			}
-		}
-		return
+// few calls f once for each topic that the subscription chooses and that there is, if they are found by looking at no more than so
+// many. Else it says false, and has called f for some.
+func (s *Subscription) few(most int, f func(*topic)) bool {
+	if most -= len(s.names); most < 0 {
+		return false
 	}
-	for _, t := range s.log.topics {
-		if s.chooses(t) {
+	for _, name := range s.names {
+		if t := s.log.topics.byName[name]; t != nil {
 			f(t)
 		}
 	}
+	for i, p := range s.patterns {
+		if !s.log.topics.tree.each(p.Tokens(), &most, func(t *topic) {
+			if !s.choosesBy(i, t) {
+				f(t)
+			}
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // Conflates says whether the subscription leaves out what a newer event of its key has replaced.

@@ -37,11 +37,12 @@ func (m *Memory) Topics(after string, limit int, keep func(name string) bool) (t
 }
 
 func (m *Memory) names() (names []string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for name := range m.topics {
-		names = append(names, name)
-	}
+	m.sweep(m.mu.RLocker(), func(t *topic, _ *int) bool {
+		names = append(names, t.name)
+		return true
+	})
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	for _, r := range m.rules {
 		if r.Selector.Exact() {
 			names = append(names, r.Selector.String())
@@ -52,17 +53,20 @@ func (m *Memory) names() (names []string) {
 
 // Topic returns what one topic holds. It fails with ErrUndeclared.
 func (m *Memory) Topic(name string) (TopicUsage, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	u := TopicUsage{Name: name}
-	t := m.topics[name]
+	t := m.topics.byName[name]
 	if t == nil {
-		return u, m.covered(name)
+		if m.governing(name) == nil {
+			return u, undeclared(name)
+		}
+		return u, nil
 	}
 	u.Events, u.Bytes, u.Complete = t.ring.count, t.bytes, t.complete
 	if u.Events > 0 {
 		u.First = event.ID{Epoch: m.epoch, Seq: t.ring.oldest().Seq}
-		u.Last = event.ID{Epoch: m.epoch, Seq: t.ring.at(t.ring.count - 1).Seq}
+		u.Last = event.ID{Epoch: m.epoch, Seq: t.ring.newest().Seq}
 	}
 	return u, nil
 }
