@@ -46,9 +46,13 @@ func (p publishFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Ver
 	if !ok || !r.Post || bytes.IndexByte(topic, '/') >= 0 {
 		return answers, http1.Pass
 	}
-	who, bad := h.publisher(string(r.Header("Authorization")))
-	if bad != nil {
-		return answers, http1.Pass
+	authorization := r.Header("Authorization")
+	who, known := h.state.Load().publishers.Recall(authorization)
+	if !known {
+		var bad *problem
+		if who, bad = h.publisher(string(authorization)); bad != nil {
+			return answers, http1.Pass
+		}
 	}
 	values, bad := readParameters(string(r.RawQuery))
 	limit := h.state.Load().config.Limits.EventBytes

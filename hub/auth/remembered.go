@@ -21,16 +21,21 @@ type remembered[V any] struct {
 	bytes int // length of all tokens
 }
 
-func (r *remembered[V]) get(token string) (V, bool) {
-	digest := sha256.Sum256([]byte(token))
+func (r *remembered[V]) get(digest [sha256.Size]byte) (V, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	v, ok := r.by[digest]
 	return v, ok
 }
 
+// digestOf a token. It copies to memory that is not collected for nearly all tokens.
+func digestOf(token string) [sha256.Size]byte {
+	var room [2 << 10]byte
+	return sha256.Sum256(append(room[:0], token...))
+}
+
 func (r *remembered[V]) put(token string, v V) {
-	digest := sha256.Sum256([]byte(token))
+	digest := digestOf(token)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.by == nil || len(r.by) >= maxVerified || r.bytes+len(token) > maxVerifiedBytes {

@@ -187,7 +187,7 @@ func (s *Subscribers) send() string {
 // token returns the reader of a token.
 func (s *Subscribers) token(ctx context.Context, text string) (*Reader, error) {
 	now := s.now()
-	if v, ok := s.verified.get(text); ok && now.Before(v.reader.Until()) {
+	if v, ok := s.verified.get(digestOf(text)); ok && now.Before(v.reader.Until()) {
 		// Keys that were fetched anew have to have signed it too.
 		if keys, _ := s.issuers[v.reader.issuer].current(); keys == v.keys {
 			return v.reader, nil
