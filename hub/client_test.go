@@ -125,6 +125,16 @@ func (s *server) publish(topic, data string) (id string) {
 	return a.ID
 }
 
+// readersAre waits until the hub has so many readers: it notices a moment later that one is gone.
+func (s *server) readersAre(n int) {
+	s.t.Helper()
+	for end := time.Now().Add(patience); s.Status().Connections != n; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("%d readers, want %d", s.Status().Connections, n)
+		}
+	}
+}
+
 func (s *server) url(query string) string {
 	return "http://" + s.Addrs().Subscribe + "/v1/events?" + query
 }

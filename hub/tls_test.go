@@ -84,6 +84,7 @@ func TestEveryProtocolBehavesTheSame(t *testing.T) {
 			}
 			live.expect("", "one")
 			live.close()
+			s.readersAre(0)
 
 			again := open(t, c.via, events+"topic=orders", "Last-Event-ID", first.id)
 			again.expect("runnel-open", `"exact"`)

@@ -172,11 +172,7 @@ func (s *shard) settle(r *reader) {
 		r.failed = poll.EndWriting(int(r.fd)) != nil
 	}
 	if r.failed {
-		reason := ReasonClient
-		if r.phase == ended {
-			reason = r.ending.Load().reason
-		}
-		s.cut(r, reason)
+		s.cut(r, ReasonClient)
 		return
 	}
 	if want := r.interest(); want != r.watched {
@@ -191,11 +187,16 @@ func (s *shard) settle(r *reader) {
 	s.wheel.put(r, r.deadline())
 }
 
-// cut closes a reader's socket.
+// cut closes a reader's socket, for a reason that does not count when the stream has been ended for another one.
 func (s *shard) cut(r *reader, reason Reason) {
+	if r.phase == open {
+		s.pool.observer.Ended(reason)
+	} else {
+		reason = r.ending.Load().reason
+	}
 	r.phase = closed
-	s.pool.leave(r, reason)
 	_ = poll.CloseSocket(int(r.fd)) // there is nobody to tell
+	s.pool.leave(r)
 	if r.owner != nil {
 		r.owner.Left(reason)
 	}

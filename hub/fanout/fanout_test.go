@@ -44,6 +44,12 @@ func (c *counts) Ended(r Reason) {
 	c.ended = append(c.ended, r)
 }
 
+func (c *counts) reasons() []Reason {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.ended)
+}
+
 // recorder is a connection that keeps what it took; hold stops it from taking more.
 type recorder struct {
 	mu   sync.Mutex
@@ -81,7 +87,8 @@ func (r *recorder) until(t testing.TB, what string, ok func(string) bool) {
 		select {
 		case <-r.news:
 		case <-timeout:
-			t.Fatalf("%s: not in %q", what, r.String())
+			got := r.String()
+			t.Fatalf("%s: not in %d bytes, which end with %q", what, len(got), got[max(0, len(got)-1000):])
 		}
 	}
 }

@@ -154,10 +154,9 @@ func (p *Pool) enter(r *reader, until time.Time) {
 }
 
 // leave counts a reader out.
-func (p *Pool) leave(r *reader, reason Reason) {
+func (p *Pool) leave(r *reader) {
 	r.shard.remove(r)
 	p.readers.Add(-1)
-	p.observer.Ended(reason)
 }
 
 // endAt decides the reader's end, unless an earlier one is decided already.

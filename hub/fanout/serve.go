@@ -25,7 +25,8 @@ func (p *Pool) Serve(ctx context.Context, sink Sink, asked Reader, begin Beginni
 	r.wake = make(chan struct{}, 1)
 	p.enter(r, asked.Until)
 	reason := (&writer{reader: r, sink: sink}).run(ctx, r.opening(begin))
-	p.leave(r, reason)
+	p.observer.Ended(reason)
+	p.leave(r)
 	return reason
 }
 

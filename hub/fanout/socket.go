@@ -127,6 +127,7 @@ func (r *reader) put(b []byte, now instant) int {
 // finish sends a stream's end after what was begun. The text may hold what comes before.
 func (r *reader) finish(t *text, reason Reason, now instant) {
 	r.ending.Store(&ending{now, reason})
+	r.shard.pool.observer.Ended(reason)
 	r.phase = closing
 	t.control(r.closing(reason), r.cursor, r.sent)
 	t.end()
