@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,7 @@ const patience = 20 * time.Second
 type handler struct {
 	served, rounds atomic.Int64
 	taken          chan int
+	blocked        chan struct{} // a loop, until it is received from
 }
 
 func (h *handler) Serve(r *http1.Request, to []byte) ([]byte, http1.Verdict) {
@@ -41,11 +43,14 @@ func (h *handler) Serve(r *http1.Request, to []byte) ([]byte, http1.Verdict) {
 		}
 		h.taken <- fd
 		return nil, http1.Taken
+	case string(r.Path) == "/block":
+		h.blocked <- struct{}{}
+		h.blocked <- struct{}{}
 	}
 	h.served.Add(1)
 	body := fmt.Appendf(nil, "front %s?%s %s %s\n", r.Path, r.RawQuery, r.Header("x"), r.Body)
 	if string(r.Path) == "/large" {
-		body = append(body, bytes.Repeat([]byte{' '}, 1<<20)...)
+		body = append(body, bytes.Repeat(append(r.Body, ' ')[:1], 1<<20)...)
 	}
 	return r.AppendAnswer(to, 200, body, http1.Field{Name: "Content-Type", Value: "text/plain"}), http1.Answered
 }
@@ -91,10 +96,16 @@ func listen(t testing.TB) net.Listener {
 	return ln
 }
 
+// oneLoop makes the fronts of a test have one: what it answers to one client, it does after it has read what another sent before.
+func oneLoop(t testing.TB) {
+	before := runtime.GOMAXPROCS(1)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+}
+
 func start(t testing.TB, o http1.Options) *server {
 	t.Helper()
 	ln := listen(t)
-	s := &server{handler: &handler{taken: make(chan int, 1)}, t: t, addr: ln.Addr().String(), served: make(chan error, 2), log: make(chan string, 100)}
+	s := &server{handler: &handler{taken: make(chan int, 1), blocked: make(chan struct{})}, t: t, addr: ln.Addr().String(), served: make(chan error, 2), log: make(chan string, 100)}
 	o.HeaderTimeout, o.IdleTimeout, o.WriteTimeout = cmp.Or(o.HeaderTimeout, time.Hour), cmp.Or(o.IdleTimeout, time.Hour), cmp.Or(o.WriteTimeout, time.Hour)
 	o.ErrorLog = log.New(s, "", 0)
 	var err error
@@ -187,6 +198,16 @@ func (c *client) answer() string {
 		c.t.Fatal(err)
 	}
 	return strings.TrimSpace(string(b))
+}
+
+// large fails unless the next answers are to requests for /large with a letter as their body.
+func (c *client) large(n int, letter string) {
+	c.t.Helper()
+	for range n {
+		if got := c.answer(); strings.TrimRight(got, letter) != "front /large? y "+letter+"\n" {
+			c.t.Fatalf("%.40q, want %s", got, letter)
+		}
+	}
 }
 
 func (c *client) expect(want ...string) *client {

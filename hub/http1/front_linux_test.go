@@ -72,7 +72,7 @@ func TestWhatIsUnusualIsAnsweredByNetHTTP(t *testing.T) {
 
 // TestRequestsMayComeInParts cuts a pipeline at each byte.
 func TestRequestsMayComeInParts(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // for one loop: what it answers to another, it does after it has read this
+	oneLoop(t)
 	s := start(t, http1.Options{})
 	other := s.dial()
 	text := request("/a", "one") + "\r\n" + "GET /b HTTP/1.1\r\nHost: x\r\n\r\n" + request("/c?", "") + request("/pass", "four") + request("/e", "five")
@@ -88,7 +88,7 @@ func TestRequestsMayComeInParts(t *testing.T) {
 		c.send(large[i:min(len(large), i+5<<10)])
 		other.send(request("/", "")).expect("front /? y")
 	}
-	if got := c.answer(); !strings.HasPrefix(got, "front /large? y xxx") {
+	if got := c.answer(); len(got) <= 1<<20 || strings.Trim(got, "x") != "front /large? y "+large[len(large)-60<<10:]+"\n" {
 		t.Errorf("%.40q", got)
 	}
 }
@@ -105,7 +105,7 @@ func TestAnAnswerIsWrittenAsNetHTTPWritesIt(t *testing.T) {
 		if got == nil {
 			t.Fatalf("%q", b)
 		}
-		if at, err := time.Parse(http.TimeFormat, got[1]); err != nil || time.Since(at) > patience {
+		if at, err := time.Parse(http.TimeFormat, got[1]); err != nil || time.Since(at).Abs() > patience {
 			t.Error(at, err)
 		}
 		by := map[string]string{"/a": "front /a?  z\n", "//a": "net/http //a?  z\n"}[path]
@@ -117,14 +117,21 @@ func TestAnAnswerIsWrittenAsNetHTTPWritesIt(t *testing.T) {
 }
 
 func TestARoundIsToldOnce(t *testing.T) {
+	oneLoop(t)
 	s := start(t, http1.Options{})
 	const n = 100
 	c := s.dial().send(strings.Repeat(request("/a", "x"), n))
 	for range n {
 		c.expect("front /a? y x")
 	}
+	for i := range 5 { // which ask for nothing
+		s.dial().send("GET")
+		for openTo(t, s.addr) < i+2 {
+			runtime.Gosched()
+		}
+	}
 	s.end(nil)
-	if served, rounds := s.handler.served.Load(), s.handler.rounds.Load(); served != n || rounds < 1 || rounds > n/10 {
+	if served, rounds := s.handler.served.Load(), s.handler.rounds.Load(); served != n || rounds < 1 || rounds > 2 {
 		t.Errorf("%d requests in %d rounds", served, rounds)
 	}
 }

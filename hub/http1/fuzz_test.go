@@ -170,6 +170,7 @@ func TestParse(t *testing.T) {
 		"GET / HTTP/1.1\r\n" + host + " X: a\r\n":                 foreign,
 		"GET / HTTP/1.1\r\n" + host + "X: a\r\n\tb\r\n":           foreign,
 		"GET / HTTP/1.1\r\n" + host + "Host: y\r\n\r\n":           foreign,
+		"GET / HTTP/1.1\r\nHost: xy\n\r\n":                        foreign,
 		"GET / HTTP/1.1\r\nHost:\r\n":                             foreign,
 		"GET / HTTP/1.1\r\nHost: x/y\r\n":                         foreign,
 		"GET / HTTP/1.1\r\nHost: x y\r\n":                         foreign,
