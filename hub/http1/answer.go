@@ -24,8 +24,10 @@ func (r *Request) AppendAnswer(to []byte, status int, body []byte, fields ...Fie
 	}
 	to = append(to, "\r\nDate: "...)
 	to = append(to, r.now.date()...)
-	to = append(to, "\r\nContent-Length: "...)
-	to = strconv.AppendInt(to, int64(len(body)), 10)
+	if status != http.StatusNoContent && status != http.StatusNotModified { // which have no body, and no length of it (RFC 9110, section 8.6)
+		to = append(to, "\r\nContent-Length: "...)
+		to = strconv.AppendInt(to, int64(len(body)), 10)
+	}
 	if r.Close {
 		to = append(to, "\r\nConnection: close"...)
 	}

@@ -36,6 +36,9 @@ func (h *handler) Serve(r *http1.Request, to []byte) ([]byte, http1.Verdict) {
 	switch {
 	case string(r.Path) == "/pass":
 		return nil, http1.Pass
+	case string(r.Path) == "/empty":
+		r.Close = true
+		return r.AppendAnswer(to, 204, nil), http1.Answered
 	case string(r.Path) == "/take":
 		fd, ok := r.Take()
 		if !ok {
@@ -61,6 +64,10 @@ func (h *handler) Rounded() { h.rounds.Add(1) }
 func (*handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/pass" {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(short))
+	}
+	if r.URL.Path == "//empty" {
+		w.WriteHeader(http.StatusNoContent)
+		return
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

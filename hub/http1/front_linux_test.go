@@ -96,6 +96,13 @@ func TestRequestsMayComeInParts(t *testing.T) {
 func TestAnAnswerIsWrittenAsNetHTTPWritesIt(t *testing.T) {
 	s := start(t, http1.Options{})
 	date := regexp.MustCompile(`Date: (\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT)\r`)
+	for path, asked := range map[string]string{"/empty": "keep-alive", "//empty": "close"} {
+		b, err := io.ReadAll(s.dial().send("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: " + asked + "\r\n\r\n"))
+		const want = "HTTP/1.1 204 No Content\r\nDate: then\r\nConnection: close\r\n\r\n"
+		if got := date.ReplaceAllString(string(b), "Date: then\r"); err != nil || got != want {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+	}
 	for _, path := range []string{"/a", "//a"} {
 		b, err := io.ReadAll(s.dial().send("POST " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nz"))
 		if err != nil {

@@ -14,7 +14,7 @@ type Request struct {
 	Path []byte
 	// RawQuery is what follows the question mark, without it.
 	RawQuery []byte
-	// Close says that the client wants the connection to end after the answer.
+	// Close says that the client wants the connection to end after the answer. A handler may set it before it answers, and wants the same.
 	Close bool
 	// Body is empty, and not nil, for a POST without any, and nil for a GET.
 	Body []byte
