@@ -109,36 +109,47 @@ func filled(b *testing.B, age time.Duration) *Memory {
 // BenchmarkAppendMeanwhile is an append while others keep the log busy. The worst of them is what a publisher may wait.
 func BenchmarkAppendMeanwhile(b *testing.B) {
 	m := filled(b, time.Hour)
-	s := func() func() {
-		var tail [100]*Subscription
-		for i := range tail {
-			tail[i], _ = subscribe(b, m, Start{Cursor: event.ID{Epoch: m.Epoch(), Seq: 900_000}.String()}, fmt.Sprint("p.", i))
-		}
-		into := make([]*Entry, 0, 100)
-		return func() {
-			for _, sub := range tail {
-				sub.Read(0, 1<<20, into)
-			}
-		}
-	}
-	for name, work := range map[string]func(){
-		"nothing":   nil,
-		"replays":   s(),
-		"patterns":  func() { subscribe(b, m, Start{Earliest: true}, "p.*") },
-		"configure": alternating(m),
-		"topics":    func() { m.Topics("", 100, func(string) bool { return true }) },
-		"usage":     func() { m.Usage() },
+	into := make([]*Entry, 0, 100)
+	for _, c := range []struct {
+		what string
+		work func(i int)
+	}{
+		{"nothing", nil},
+		{"resumes", func(i int) {
+			s, o := subscribe(b, m, at(m, 500_000), fmt.Sprint("p.", i%10_000))
+			s.Read(o.Cursor.Seq, 1<<20, into)
+		}},
+		{"patterns", func(int) { subscribe(b, m, Start{Earliest: true}, "p.*") }},
+		{"configure", func(i int) {
+			m.Configure([]Rule{{sel(">"), 10 + i%2, time.Hour}, {sel([]string{"q", "r"}[i%2]), 1, time.Hour}}, 4<<30)
+		}},
+		{"topics", func(int) { m.Topics("", 100, func(string) bool { return true }) }},
+		{"usage", func(int) { m.Usage() }},
 	} {
-		b.Run(name, func(b *testing.B) { meanwhile(b, m, work) })
+		b.Run(c.what, func(b *testing.B) { meanwhile(b, m, c.work) })
 	}
 }
 
-// alternating changes which rules there are, and how much they keep.
-func alternating(m *Memory) func() {
-	i := 0
-	return func() {
-		i++
-		m.Configure([]Rule{{sel(">"), 10 + i%2, time.Hour}, {sel([]string{"q", "r"}[i%2]), 1, time.Hour}}, 4<<30)
+// BenchmarkExpire is what an event costs that grows too old, in one topic or in many.
+func BenchmarkExpire(b *testing.B) {
+	const events = 100_000
+	for _, topics := range []int{1, 1000, events} {
+		b.Run(fmt.Sprint("topics=", topics), func(b *testing.B) {
+			all := names("p.", topics)
+			for b.Loop() {
+				b.StopTimer()
+				now := time.Now()
+				m := NewMemory(rules(events, ">"), 4<<30, 0)
+				m.clock = func() time.Time { return now }
+				for i := range events {
+					append1(b, m, &event.Event{Topic: all[i%topics], Data: payload})
+				}
+				now = now.Add(time.Hour)
+				b.StartTimer()
+				m.Expire()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*events), "ns/event")
+		})
 	}
 }
 
@@ -147,16 +158,16 @@ func BenchmarkAppendWhileAMillionExpire(b *testing.B) {
 	clock := m.clock
 	m.clock = func() time.Time { return clock().Add(time.Hour) }
 	var once sync.Once
-	meanwhile(b, m, func() { once.Do(m.Expire) })
+	meanwhile(b, m, func(int) { once.Do(m.Expire) })
 }
 
-func meanwhile(b *testing.B, m *Memory, work func()) {
+func meanwhile(b *testing.B, m *Memory, work func(i int)) {
 	var stop atomic.Bool
 	var done sync.WaitGroup
 	if work != nil {
 		done.Go(func() {
-			for !stop.Load() {
-				work()
+			for i := 0; !stop.Load(); i++ {
+				work(i)
 			}
 		})
 	}
