@@ -11,7 +11,7 @@ import (
 const (
 	// duplicateWindow is how long an id is remembered: longer than a publisher goes on trying by itself.
 	duplicateWindow = 2 * time.Minute
-	// maxIDs bounds the memory of ids, some 150 bytes each. Beyond it the oldest are forgotten before their time.
+	// maxIDs bounds the memory of ids, at most 250 bytes each in a map from which as many go as come. Beyond it the oldest are forgotten before their time.
 	maxIDs = 100_000
 )
 

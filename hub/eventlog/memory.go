@@ -65,7 +65,7 @@ type rule struct {
 const Linger = time.Second
 
 // NewMemory returns an empty log. Events of all topics together take at most limit bytes, the log's own overhead for each
-// included; the oldest go first. The ids of the last two minutes take memory besides, about 15 MB at most.
+// included; the oldest go first. The ids of the last two minutes take memory besides, about 25 MB at most.
 //
 // An event for which its topic has no more room lingers as long as given here after it was stored, within the limit: a burst longer
 // than a topic is deep must not overtake the readers that are connected. Who comes back in that time finds it too. Who asks for all

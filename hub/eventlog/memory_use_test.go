@@ -58,6 +58,20 @@ func TestCountedBytesAreThoseOfTheHeap(t *testing.T) {
 	}
 }
 
+func TestIDsTakeAsMuchAsIsSaid(t *testing.T) {
+	before := heapBytes()
+	m := NewMemory(rules(1, "a"), 1<<20, 0)
+	for i := range 3 * maxIDs {
+		if _, err := m.Append(&event.Event{Topic: "a", ID: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if grown := heapBytes() - before; grown > 250*maxIDs {
+		t.Errorf("%d bytes for %d ids", grown, len(m.sent.known))
+	}
+	runtime.KeepAlive(m)
+}
+
 func heapBytes() int64 {
 	runtime.GC()
 	runtime.GC() // what finalizers and pools let go of
