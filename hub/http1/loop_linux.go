@@ -20,6 +20,9 @@ const (
 	maxHead = 8 << 10
 	// acceptAtOnce is how many connections a loop accepts before it looks after those that it has.
 	acceptAtOnce = 64
+	// turn is how many sockets a loop serves until others get the processor: a millisecond or so of readers that come back. Without that,
+	// a storm of them holds up those who follow.
+	turn = 16
 )
 
 // listening is the listener's token; those of connections are their descriptors.
@@ -96,7 +99,10 @@ func (l *loop) listen() error {
 
 // round serves all connections that are ready.
 func (l *loop) round() {
-	for _, r := range l.ready {
+	for i, r := range l.ready {
+		if i > 0 && i%turn == 0 {
+			runtime.Gosched()
+		}
 		if r.Token == listening {
 			l.accept()
 			continue
