@@ -34,6 +34,8 @@ const (
 	envPublish = "PUBLISH"
 	// envToken is sent to publish, as a Bearer token.
 	envToken = "PUBLISH_TOKEN"
+	// envPortable has the suite's own hubs serve every connection by a goroutine of its own, if it is set.
+	envPortable = "PORTABLE"
 	// envSeed repeats a run's random choices.
 	envSeed = "CONFORMANCE_SEED"
 	// envTable is a file to write the table to.

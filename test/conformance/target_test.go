@@ -70,6 +70,7 @@ func startHub(changes ...func(*config.Config)) *target {
 // startHubWith is startHub with more options; addresses and configuration are set here.
 func startHubWith(o server.Options, changes ...func(*config.Config)) *target {
 	GinkgoHelper()
+	o.Portable = os.Getenv(envPortable) != ""
 	text, err := os.ReadFile(manifestFile)
 	Expect(err).NotTo(HaveOccurred())
 	reader, err := manifest.NewReader(crd.EventStreams)
