@@ -12,6 +12,9 @@ import (
 // keepAlive is how long a connection rests until its other end is probed.
 const keepAlive = 15 * time.Second
 
+// unsentBytes is two of the batches that are written at once: while the kernel sends the one, the other waits.
+const unsentBytes = 128 << 10
+
 // listen opens the ports, or none of them.
 func (h *Hub) listen(o Options) error {
 	var opened []net.Listener
@@ -43,7 +46,7 @@ func clientListener(stall time.Duration) net.ListenConfig {
 		KeepAliveConfig: probes(),
 		Control: func(_, _ string, socket syscall.RawConn) error {
 			var failed error
-			err := socket.Control(func(fd uintptr) { failed = limitSilence(fd, stall+keepAlive) })
+			err := socket.Control(func(fd uintptr) { failed = errors.Join(limitSilence(fd, stall+keepAlive), limitUnsent(fd, unsentBytes)) })
 			return errors.Join(err, failed)
 		},
 	}

@@ -33,6 +33,7 @@ func TestConnectionsThatAcknowledgeNothingEnd(t *testing.T) {
 			for name, o := range map[string]struct{ option, want int }{
 				"the stall timeout and a probe, in ms": {unix.TCP_USER_TIMEOUT, 35_000},
 				"until it is probed, in s":             {unix.TCP_KEEPIDLE, 15},
+				"what waits to be sent, in bytes":      {unix.TCP_NOTSENT_LOWAT, 128 << 10},
 			} {
 				if got, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, o.option); err != nil || got != o.want {
 					t.Errorf("%s: %d, %v, want %d", name, got, err, o.want)

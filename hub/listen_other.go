@@ -6,3 +6,6 @@ import "time"
 
 // limitSilence does nothing: the system decides how long it sends again.
 func limitSilence(uintptr, time.Duration) error { return nil }
+
+// limitUnsent does nothing: the system decides how much it buffers.
+func limitUnsent(uintptr, int) error { return nil }
