@@ -46,7 +46,9 @@ func clientListener(stall time.Duration) net.ListenConfig {
 		KeepAliveConfig: probes(),
 		Control: func(_, _ string, socket syscall.RawConn) error {
 			var failed error
-			err := socket.Control(func(fd uintptr) { failed = errors.Join(limitSilence(fd, stall+keepAlive), limitUnsent(fd, unsentBytes)) })
+			err := socket.Control(func(fd uintptr) {
+				failed = errors.Join(limitSilence(fd, stall+keepAlive), limitUnsent(fd, unsentBytes))
+			})
 			return errors.Join(err, failed)
 		},
 	}
