@@ -14,6 +14,9 @@ const (
 	newsLimit = 1024
 	// sweepTopics is how many topics one sweep has at most: as many as a mask has bits.
 	sweepTopics = 64
+	// sweepTurn is how many readers are written to until others get the processor: about a millisecond, so that publishers are answered
+	// and readers let in while many are written to.
+	sweepTurn = 256
 )
 
 // sweep is a walk over the readers of what is new. Each of them is written to once, whatever it chooses, and those who choose the same
@@ -104,7 +107,10 @@ func (s *shard) bring(entries []*eventlog.Entry, upTo uint64) {
 	s.mu.Unlock()
 	now := s.pool.now()
 	before := s.position
-	for _, r := range w.touched {
+	for i, r := range w.touched {
+		if i > 0 && i%sweepTurn == 0 {
+			runtime.Gosched()
+		}
 		mask := r.mask
 		r.mask = 0
 		switch {

@@ -18,8 +18,9 @@ const (
 	wholeWithin = time.Second
 	// maxHead is how long a header may be that comes in parts, since it is read again with each of them.
 	maxHead = 8 << 10
-	// acceptAtOnce is how many connections a loop accepts before it looks after those that it has.
-	acceptAtOnce = 64
+	// acceptAtOnce is how many connections a loop accepts before it looks after those that it has: two milliseconds or so. Many wait when
+	// readers come back all at once, and who finds the listener's queue full tries again after a second, then two, then four.
+	acceptAtOnce = 512
 	// turn is how many sockets a loop serves until others get the processor: a millisecond or so of readers that come back. Without that,
 	// a storm of them holds up those who follow.
 	turn = 16
