@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"math"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -86,33 +87,39 @@ type Beginning struct {
 
 // reader is one connection.
 type reader struct {
-	shard   *shard
-	sub     *eventlog.Subscription
-	owner   Owner
-	options *Options
-	since   instant
-	// written is when the connection last took something.
-	written  atomic.Int64
+	// What a delivery looks at comes first and close together: for thousands of readers in a row, each line of memory costs more than all
+	// that is done with it.
+
+	// wake holds at most one nudge for the goroutine of a reader that is served. It is nil for an attached one.
+	wake   chan struct{}
+	socket // zero for a reader that is served
+	// cursor and sent belong to the goroutine that writes: everything up to the one is sent, unless the socket says that it is current; the
+	// other is the newest id that was sent.
+	cursor, sent uint64
+	// written is when the connection last took something, ends when the reader ends for what ending says.
+	written, ends atomic.Int64
+
+	shard    *shard
+	sub      *eventlog.Subscription
+	owner    Owner
+	options  *Options
+	since    instant
 	ending   atomic.Pointer[ending]
 	ageShare float32
 
-	// What follows belongs to the goroutine that writes.
-
+	// Of the goroutine that writes too.
 	overflows uint8
-	complete  bool   // nothing follows and nothing ever will
-	cursor    uint64 // everything up to it is sent, unless the socket says that it is current
-	sent      uint64 // the newest id that was sent
+	complete  bool // nothing follows and nothing ever will
 
-	// wake holds at most one nudge for the goroutine of a reader that is served. It is nil for an attached one.
-	wake chan struct{}
 	// Guarded by the shard's mu.
 	place  place
 	slot   uint32
 	handed bool // over to its loop
 	called bool
-
-	socket // zero for a reader that is served
 }
+
+// never is later than any instant.
+const never = instant(math.MaxInt64)
 
 // ending is a decided end.
 type ending struct {
@@ -134,6 +141,7 @@ func (p *Pool) newReader(asked Reader, begin Beginning) *reader {
 	if asked.Options != p.usual {
 		r.options = &asked.Options
 	}
+	r.ends.Store(int64(never))
 	r.touch(r.since)
 	return r
 }
@@ -168,10 +176,12 @@ func (r *reader) endAt(at instant, reason Reason) {
 			return
 		}
 		if r.ending.CompareAndSwap(old, mine) {
-			r.shard.schedule(r)
-			return
+			break
 		}
 	}
+	for old := r.ends.Load(); int64(at) < old && !r.ends.CompareAndSwap(old, int64(at)); old = r.ends.Load() {
+	}
+	r.shard.schedule(r)
 }
 
 // removed says whether the reader may no longer have what it chose.
@@ -197,17 +207,13 @@ func (r *reader) ageDue() instant {
 
 // due is when the next thing happens to the reader by time alone.
 func (r *reader) due() instant {
-	due := min(r.heartbeatDue(), r.ageDue())
-	if e := r.ending.Load(); e != nil {
-		due = min(due, e.at)
-	}
-	return due
+	return min(r.heartbeatDue(), r.ageDue(), instant(r.ends.Load()))
 }
 
 // ended returns the reason to end now, or none.
 func (r *reader) ended(now instant) Reason {
-	if e := r.ending.Load(); e != nil && now >= e.at {
-		return e.reason
+	if now >= instant(r.ends.Load()) {
+		return r.ending.Load().reason
 	}
 	if now >= r.ageDue() {
 		return ReasonMaxAge
@@ -217,6 +223,9 @@ func (r *reader) ended(now instant) Reason {
 
 // barred returns the reason for which the reader is sent nothing more, not even what waits for it, or none.
 func (r *reader) barred(now instant) Reason {
+	if now < instant(r.ends.Load()) { // nearly always
+		return ""
+	}
 	if reason := r.ended(now); reason == ReasonRemoved || reason == ReasonTokenExpired {
 		return reason
 	}

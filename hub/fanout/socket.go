@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/runnel-dev/runnel/hub/event"
 	"github.com/runnel-dev/runnel/hub/poll"
 )
 
@@ -44,6 +45,7 @@ type socket struct {
 	watched    poll.Events // zero before its loop has taken it over
 	phase      phase
 	chunked    bool
+	plain      bool // it takes events as the log has them
 	// behind says that the reader waits for its turn or for its socket. If not, it is current: it has all that is its up to the
 	// shard's position, which its own cursor does not follow.
 	behind bool
@@ -67,6 +69,7 @@ type backlog struct {
 func (p *Pool) Attach(s Socket, asked Reader, begin Beginning) {
 	r := p.newReader(asked, begin)
 	r.fd, r.chunked = int32(s.FD), s.Chunked
+	r.plain = s.Chunked && asked.Format == event.Format{} && !asked.Sub.Conflates()
 	p.enter(r, asked.Until)
 	t := texts.Get().(*text)
 	defer t.release()
@@ -159,11 +162,7 @@ func (r *reader) deadline() instant {
 	case r.phase == closing:
 		return r.waits.since + stall
 	case r.waits != nil:
-		due := min(r.waits.since+stall, r.ageDue())
-		if e := r.ending.Load(); e != nil {
-			due = min(due, e.at)
-		}
-		return due
+		return min(r.waits.since+stall, r.ageDue(), instant(r.ends.Load()))
 	}
 	return r.due()
 }

@@ -115,7 +115,7 @@ func (s *shard) bring(entries []*eventlog.Entry, upTo uint64) {
 		r.mask = 0
 		switch {
 		case r.watched == 0 || r.phase != open || r.behind: // it reads on by itself
-		case w.last || r.cursor > before || !r.takesChunks() || s.joined(entries, mask) == nil || r.barred(now) != "":
+		case w.last || r.cursor > before || !r.plain || s.joined(entries, mask) == nil || r.barred(now) != "":
 			s.later(r)
 		default:
 			s.deliver(r, w.texts[mask], upTo, now)
@@ -130,11 +130,6 @@ func (s *shard) bring(entries []*eventlog.Entry, upTo uint64) {
 			w.spare = append(w.spare, t)
 		}
 	}
-}
-
-// takesChunks says whether the reader takes events as the log has them.
-func (r *reader) takesChunks() bool {
-	return r.chunked && r.options.Format == event.Format{} && !r.sub.Conflates()
 }
 
 // deliver writes to a current reader.
