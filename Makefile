@@ -62,8 +62,10 @@ fuzz: ## Run each fuzz target for FUZZTIME.
 	test/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## Run the benchmarks.
+bench: ## Run the benchmarks, and measure a hub against a raw reference into test/bench/RESULTS.md; BENCH=-quick for a first look.
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/hub ./cmd/hub
 	go test -run '^$$' -bench . -benchmem ./hub/...
+	cd test && go build -o $(BIN)/bench ./bench/cmd/bench && ../bin/bench $(BENCH)
 
 ##@ A real cluster
 

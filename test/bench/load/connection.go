@@ -170,6 +170,9 @@ func (r *Readers) take(i int32, b []byte) (err error) {
 			if data, b, err = c.chunks.next(data); err != nil {
 				return err
 			}
+			if c.chunks.part == chunkOver { // the server would keep the connection for another request
+				return r.cut(c, 0)
+			}
 		}
 		for m, rest, found := c.scanner.next(data); found; m, rest, found = c.scanner.next(rest) {
 			r.delivered(int(i), m)

@@ -37,5 +37,10 @@ type Server struct {
 	stop func() error
 }
 
+// New is a server that runs already, takes everybody, and listens for readers and publishers at one or two addresses.
+func New(subscribe, publish string, pid int, stop func() error) *Server {
+	return &Server{Subscribe: subscribe, Publish: publish, PID: pid, stop: stop}
+}
+
 // Stop ends it, and returns when it is gone.
 func (s *Server) Stop() error { return s.stop() }

@@ -186,5 +186,24 @@ func (o options) sample(ctx context.Context, s scenario.Scenario, by server.Star
 	z.IDs = o.ids
 	sample, err := s.Measure(ctx, by, z)
 	runtime.GC()
-	return sample, errors.Join(err, sample.Faults)
+	if err = errors.Join(err, sample.Faults); err == nil {
+		say(s, by, sample)
+	}
+	return sample, err
+}
+
+// say tells one sample's figures while the runner goes on, and how busy the client was with it: near 100 %, it is the limit.
+func say(s scenario.Scenario, by server.Starter, sample scenario.Sample) {
+	who := "hub"
+	if _, raw := by.(server.Reference); raw {
+		who = "reference"
+	}
+	var texts []string
+	for _, r := range s.Rows {
+		texts = append(texts, r.Title+" "+r.Unit.Format(r.Value(sample)))
+	}
+	if r := sample.Result; r.Busy > 0 {
+		texts = append(texts, fmt.Sprintf("client busy %.0f %%", 100*r.Busy.Seconds()/(max(r.Last, r.End)-r.Begin).Seconds()))
+	}
+	fmt.Fprintf(os.Stderr, "  %s: %s\n", who, strings.Join(texts, ", "))
 }
