@@ -116,7 +116,7 @@ func TestSaysWhatAServerDoesWrong(t *testing.T) {
 				return []string{data}
 			},
 			func(r load.Received) bool { return r.Missing() == 1 && r.Disordered == 0 },
-			"1 deliveries are missing",
+			"1 of 100 deliveries are missing",
 		},
 		"doubles one": {
 			func(n int, data string) []string {

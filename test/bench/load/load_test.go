@@ -70,6 +70,21 @@ func startReference(t *testing.T, batch bool) string {
 	return s.Addr()
 }
 
+// expectAsManyDescriptors looks at the test's end that none is left.
+func expectAsManyDescriptors(t *testing.T) {
+	t.Helper()
+	httptest.NewServer(nil).Close() // the runtime's own poller has some, once it is needed
+	before, err := process.Descriptors(os.Getpid(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if after, err := process.Descriptors(os.Getpid(), ""); err != nil || after != before {
+			t.Errorf("%d descriptors, %d before: %v", after, before, err)
+		}
+	})
+}
+
 func TestNothingIsMissingFromTheReference(t *testing.T) {
 	for name, c := range map[string]struct {
 		readers   load.ReaderOptions
@@ -90,15 +105,7 @@ func TestNothingIsMissingFromTheReference(t *testing.T) {
 		"with ids, which it does not know": {readers: load.ReaderOptions{Readers: 20}, publisher: load.PublisherOptions{IDs: true}, want: 20 * 200},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before, err := process.Sockets(os.Getpid())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if after, err := process.Sockets(os.Getpid()); err != nil || after != before {
-					t.Errorf("%d sockets, %d before: %v", after, before, err)
-				}
-			})
+			expectAsManyDescriptors(t)
 			r := run(t, startReference(t, c.batch), c.readers, c.publisher, 200)
 			if err := r.Faults(); err != nil || r.Got != c.want || r.Answered != 200 {
 				t.Errorf("%d deliveries of %d events: %v", r.Got, r.Answered, err)
@@ -139,6 +146,7 @@ func TestSaysWhyPublishesAreRefused(t *testing.T) {
 }
 
 func TestSaysWhyItCannotGoOn(t *testing.T) {
+	expectAsManyDescriptors(t)
 	mute := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that a client is gone
 		<-r.Context().Done()

@@ -2,6 +2,7 @@ package load
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -40,7 +41,7 @@ func (r Received) Missing() int { return r.Expected - r.Got }
 // Faults is nil if every reader got every event of its topic once, and all readers of a topic in the same order.
 func (r Received) Faults() error {
 	return errors.Join(
-		fault(r.Missing(), "deliveries are missing"),
+		fault(r.Missing(), fmt.Sprintf("of %d deliveries are missing", r.Expected)),
 		fault(r.Doubled, "deliveries came twice"),
 		fault(r.Stray, "deliveries went to readers of another topic"),
 		fault(r.Disordered, "readers got their topic's events in another order than the others"),

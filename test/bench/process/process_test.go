@@ -36,7 +36,7 @@ func TestAProcessIsMeasured(t *testing.T) {
 }
 
 func TestSocketsAreCounted(t *testing.T) {
-	before, err := process.Sockets(os.Getpid())
+	before, err := process.Descriptors(os.Getpid(), process.Socket)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,11 +44,11 @@ func TestSocketsAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := process.Sockets(os.Getpid()); err != nil || n != before+1 {
+	if n, err := process.Descriptors(os.Getpid(), process.Socket); err != nil || n != before+1 {
 		t.Errorf("%d, before %d, %v", n, before, err)
 	}
 	_ = l.Close()
-	if n, err := process.Sockets(os.Getpid()); err != nil || n != before {
+	if n, err := process.Descriptors(os.Getpid(), process.Socket); err != nil || n != before {
 		t.Errorf("%d, before %d, %v", n, before, err)
 	}
 }

@@ -66,16 +66,19 @@ func rss(dir string) (int64, error) {
 	return 0, errors.New("smaps_rollup has no Rss")
 }
 
-// Sockets counts those that a process holds open.
-func Sockets(pid int) (n int, err error) {
+// Socket is the kind of descriptors that connections have.
+const Socket = "socket:"
+
+// Descriptors counts those that a process holds open and whose target, as /proc shows it, begins with kind: Socket, or nothing for all.
+func Descriptors(pid int, kind string) (n int, err error) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
 	fds, err := os.ReadDir(dir)
 	if err != nil {
 		return 0, err
 	}
 	for _, fd := range fds {
-		if to, err := os.Readlink(filepath.Join(dir, fd.Name())); err == nil && strings.HasPrefix(to, "socket:") {
-			n++ // one that is closed meanwhile does not count
+		if to, err := os.Readlink(filepath.Join(dir, fd.Name())); err == nil && strings.HasPrefix(to, kind) {
+			n++ // what is closed meanwhile does not count
 		}
 	}
 	return n, nil

@@ -192,7 +192,7 @@ func (o options) sample(ctx context.Context, s scenario.Scenario, by server.Star
 	return sample, err
 }
 
-// say tells one sample's figures while the runner goes on, and how busy the client was with it: near 100 %, it is the limit.
+// say tells one sample's figures while the runner goes on, and how busy both sides were with it: a client near 100 % is the limit.
 func say(s scenario.Scenario, by server.Starter, sample scenario.Sample) {
 	who := "hub"
 	if _, raw := by.(server.Reference); raw {
@@ -202,8 +202,10 @@ func say(s scenario.Scenario, by server.Starter, sample scenario.Sample) {
 	for _, r := range s.Rows {
 		texts = append(texts, r.Title+" "+r.Unit.Format(r.Value(sample)))
 	}
-	if r := sample.Result; r.Busy > 0 {
-		texts = append(texts, fmt.Sprintf("client busy %.0f %%", 100*r.Busy.Seconds()/(max(r.Last, r.End)-r.Begin).Seconds()))
+	if r := sample.Result; sample.CPU > 0 {
+		window := (max(r.Last, r.End) - r.Begin).Seconds()
+		texts = append(texts, fmt.Sprintf("server busy %.0f %%, readers' thread %.0f %%, publisher's %.0f %%",
+			100*sample.CPU.Seconds()/window, 100*r.Busy.Seconds()/window, 100*r.PublisherBusy.Seconds()/window))
 	}
 	fmt.Fprintf(os.Stderr, "  %s: %s\n", who, strings.Join(texts, ", "))
 }
