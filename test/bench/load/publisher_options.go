@@ -110,7 +110,8 @@ func (t *template) of(c Course, e, n int, sent time.Duration) []byte {
 		if t.ids {
 			t.request = strconv.AppendUint(append(t.request, "\r\nIdempotency-Key: "...), uint64(m.seq), 10)
 		}
-		return append(append(t.request, "\r\n\r\n"...), t.payload...)
+		t.request = append(append(t.request, "\r\n\r\n"...), t.payload...)
+		return t.request
 	}
 	t.body = t.body[:0]
 	for i := range n {
@@ -123,5 +124,6 @@ func (t *template) of(c Course, e, n int, sent time.Duration) []byte {
 		m.seq++
 	}
 	t.request = strconv.AppendInt(append(t.request[:0], t.batch...), int64(len(t.body)), 10)
-	return append(append(t.request, "\r\n\r\n"...), t.body...)
+	t.request = append(append(t.request, "\r\n\r\n"...), t.body...)
+	return t.request
 }

@@ -3,6 +3,7 @@ package load
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAnswersAreReadAcrossEveryBoundary(t *testing.T) {
@@ -41,6 +42,23 @@ func TestAnswersAreReadAcrossEveryBoundary(t *testing.T) {
 		var r reply
 		if _, err := r.read([]byte(wrong)); err == nil {
 			t.Errorf("%.60q is taken", wrong)
+		}
+	}
+}
+
+func TestRequestsAreMadeWithoutTakingMemory(t *testing.T) {
+	for _, o := range []PublisherOptions{{}, {IDs: true}, {Lines: 10, Topics: 3}, {Lines: 10, IDs: true}} {
+		o, err := o.withDefaults()
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := newTemplate(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := Course{Count: 1000, Topics: o.Topics}
+		if n := testing.AllocsPerRun(100, func() { made.of(c, 500, max(o.Lines, 1), time.Second) }); n > 0 {
+			t.Errorf("%+v: %v allocations", o, n)
 		}
 	}
 }
