@@ -70,12 +70,13 @@ type Hub struct {
 	state       atomic.Pointer[state]
 	troubles    troubles
 
-	draining    atomic.Bool
-	taken       atomic.Int64 // connections that count against the limit
-	identities  identities
-	turningAway episode
-	rates       rates
-	batches     sync.Pool // of *batch
+	draining      atomic.Bool
+	taken         atomic.Int64 // connections that count against the limit
+	identities    identities
+	conversations conversations
+	turningAway   episode
+	rates         rates
+	batches       sync.Pool // of *batch
 
 	subscribe, publish, admin net.Listener
 }

@@ -78,6 +78,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	stop()
 	err = errors.Join(err, shutdown(fronts, servers))
+	h.conversations.close()
 	work.Wait()
 	h.pool.Close()
 	h.remote.Close()

@@ -7,7 +7,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/runnel-dev/runnel/hub/fanout"
 	"github.com/runnel-dev/runnel/hub/poll"
 )
 
@@ -21,8 +20,9 @@ func (h *Hub) attach(w http.ResponseWriter, r *http.Request, q query) bool {
 	if !ok {
 		return false
 	}
-	chunked := r.ProtoAtLeast(1, 1)
-	h.pool.Attach(fanout.Socket{FD: socket, Head: head(w.Header(), chunked), Chunked: chunked}, q.asked, q.begin)
+	q.begin.Chunked = r.ProtoAtLeast(1, 1)
+	q.begin.Head = head(w.Header(), q.begin.Chunked)
+	h.pool.Attach(socket, q.asked, q.begin)
 	return true
 }
 

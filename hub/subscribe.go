@@ -107,7 +107,7 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 		stream := h.state.Load().config.Stream
 		q.asked.Format.Source = "/namespaces/" + stream.Namespace + "/eventstreams/" + stream.Name
 	}
-	if attached = h.attach(w, r, q); attached {
+	if attached = h.attach(w, r, q) || h.converse(w, r, q); attached {
 		return nil
 	}
 	if byFront {

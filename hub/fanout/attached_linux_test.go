@@ -21,7 +21,7 @@ import (
 )
 
 // attach lets a reader have a socket that takes only little, and returns the client's end of it.
-func (h *hub) attach(s Socket, asked Reader, cursor string, selectors ...string) *net.TCPConn {
+func (h *hub) attach(begin Beginning, asked Reader, cursor string, selectors ...string) *net.TCPConn {
 	h.t.Helper()
 	sub, opening, err := h.log.Subscribe(sels(h.t, selectors...), eventlog.Start{Cursor: cursor})
 	if err != nil {
@@ -38,8 +38,8 @@ func (h *hub) attach(s Socket, asked Reader, cursor string, selectors ...string)
 	}
 	h.wg.Add(1)
 	asked.Owner = attachedOwner{asked.Owner, h.wg.Done}
-	s.FD = fd
-	h.pool.Attach(s, asked, Beginning{Opening: opening, Requested: cursor})
+	begin.Opening, begin.Requested = opening, cursor
+	h.pool.Attach(fd, asked, begin)
 	return client
 }
 
@@ -57,7 +57,7 @@ func numbers(text string) (out []string) {
 func TestAFullSocketLosesNothing(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	h := newHub(t, 10_000, calm)
-	client := h.attach(Socket{Chunked: true}, Reader{}, "", "a")
+	client := h.attach(Beginning{Chunked: true}, Reader{}, "", "a")
 	var want []string
 	for i := range 500 {
 		want = append(want, fmt.Sprint(i))
@@ -73,7 +73,7 @@ func TestAFullSocketLosesNothing(t *testing.T) {
 
 func TestASlowSocketIsToldWhatItLost(t *testing.T) {
 	h := newHub(t, 5, calm)
-	client := h.attach(Socket{Chunked: true}, Reader{}, "", "a")
+	client := h.attach(Beginning{Chunked: true}, Reader{}, "", "a")
 	for i := range 200 {
 		h.publish("a", fmt.Sprint(i, " ", strings.Repeat("x", 10_000)))
 	}
@@ -98,7 +98,7 @@ func TestASlowSocketIsToldWhatItLost(t *testing.T) {
 
 func TestAStuckSocketIsCut(t *testing.T) {
 	h := newHub(t, 100, Settings{Heartbeat: time.Hour, Delay: time.Second, MaxAge: time.Hour, Stall: 2 * tick})
-	client := h.attach(Socket{Chunked: true}, Reader{}, "", "a")
+	client := h.attach(Beginning{Chunked: true}, Reader{}, "", "a")
 	defer func() { _ = client.Close() }()
 	h.publish("a", strings.Repeat("x", 8<<20))
 	h.wg.Wait()
@@ -109,7 +109,7 @@ func TestAStuckSocketIsCut(t *testing.T) {
 
 func TestASocketThatIsFullIsDrainedAllTheSame(t *testing.T) {
 	h := newHub(t, 100, calm)
-	client := h.attach(Socket{Chunked: true}, Reader{}, "", "a")
+	client := h.attach(Beginning{Chunked: true}, Reader{}, "", "a")
 	h.publish("a", "1 "+strings.Repeat("x", 1<<20))
 	h.publish("a", "2")
 	h.pool.Drain(0)
@@ -126,7 +126,7 @@ func TestASocketThatIsFullIsDrainedAllTheSame(t *testing.T) {
 
 func TestWhatAClientSendsIsThrownAway(t *testing.T) {
 	h := newHub(t, 100, calm)
-	client := h.attach(Socket{Chunked: true}, Reader{}, "", "a")
+	client := h.attach(Beginning{Chunked: true}, Reader{}, "", "a")
 	if _, err := client.Write(make([]byte, maxInput)); err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestWhatAClientSendsIsThrownAway(t *testing.T) {
 	h.publish("a", "still there")
 	got.until(t, "event", contains("still there"))
 
-	talker := h.attach(Socket{Chunked: true}, Reader{}, "", "b")
+	talker := h.attach(Beginning{Chunked: true}, Reader{}, "", "b")
 	defer func() { _ = talker.Close() }()
 	for {
 		if _, err := talker.Write(make([]byte, maxInput)); err != nil {
@@ -146,7 +146,7 @@ func TestWhatAClientSendsIsThrownAway(t *testing.T) {
 
 func TestABodyWithoutChunksEndsWithItsConnection(t *testing.T) {
 	h := newHub(t, 100, calm)
-	client := h.attach(Socket{Head: []byte("HTTP/1.0 200 OK\r\n\r\n")}, Reader{}, "", "a")
+	client := h.attach(Beginning{Head: []byte("HTTP/1.0 200 OK\r\n\r\n")}, Reader{}, "", "a")
 	h.publish("a", "1")
 	lines := bufio.NewReader(client)
 	for line := ""; line != "data: 1\n"; {
@@ -165,12 +165,12 @@ func TestABodyWithoutChunksEndsWithItsConnection(t *testing.T) {
 
 func TestClientsThatLeaveAreNoticed(t *testing.T) {
 	h := newHub(t, 100, calm)
-	half := h.attach(Socket{Chunked: true}, Reader{}, "", "a")
+	half := h.attach(Beginning{Chunked: true}, Reader{}, "", "a")
 	defer func() { _ = half.Close() }()
 	if err := half.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.attach(Socket{Chunked: true}, Reader{}, "", "a").Close(); err != nil {
+	if err := h.attach(Beginning{Chunked: true}, Reader{}, "", "a").Close(); err != nil {
 		t.Fatal(err)
 	}
 	h.wg.Wait()
@@ -243,7 +243,7 @@ func TestNothingIsLeftOfAPool(t *testing.T) {
 	t.Run("pool", func(t *testing.T) {
 		h := newHub(t, 10, calm)
 		for i := range 50 {
-			client := h.attach(Socket{Chunked: true}, Reader{}, "", "a")
+			client := h.attach(Beginning{Chunked: true}, Reader{}, "", "a")
 			if i%2 == 0 { // the others are still there when the pool is closed
 				_ = client.Close()
 			}

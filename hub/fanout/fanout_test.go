@@ -159,7 +159,8 @@ func (h *hub) serve(to Sink, asked Reader, begin Beginning) {
 		h.wg.Go(func() { r.readChunks(h.t, client) })
 		h.wg.Add(1)
 		asked.Owner = attachedOwner{asked.Owner, h.wg.Done}
-		h.pool.Attach(Socket{FD: socket, Chunked: true}, asked, begin)
+		begin.Chunked = true
+		h.pool.Attach(socket, asked, begin)
 		return
 	}
 	h.wg.Go(func() { h.pool.Serve(context.Background(), to, asked, begin) })

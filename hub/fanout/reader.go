@@ -83,6 +83,10 @@ type Beginning struct {
 	Requested string
 	// Padding sends a comment of 2 KiB first, for clients that wait for so much.
 	Padding bool
+	// Head is sent before all else: that of a response which nobody else writes.
+	Head []byte
+	// Chunked says that the body is sent in chunks; else it is sent as it is, and its end is the connection's or somebody else's to say.
+	Chunked bool
 }
 
 // reader is one connection.
@@ -91,8 +95,9 @@ type reader struct {
 	// that is done with it.
 
 	// wake holds at most one nudge for the goroutine of a reader that is served. It is nil for an attached one.
-	wake   chan struct{}
-	socket // zero for a reader that is served
+	wake    chan struct{}
+	socket  // zero for a reader that is served
+	chunked bool
 	// cursor and sent belong to the goroutine that writes: everything up to the one is sent, unless the socket says that it is current; the
 	// other is the newest id that was sent.
 	cursor, sent uint64
@@ -137,6 +142,7 @@ func (p *Pool) newReader(asked Reader, begin Beginning) *reader {
 		ageShare: minAgeShare + rand.Float32()*(1-minAgeShare),
 		cursor:   begin.Opening.Cursor.Seq,
 		sent:     begin.Opening.Cursor.Seq,
+		chunked:  begin.Chunked,
 	}
 	if asked.Options != p.usual {
 		r.options = &asked.Options

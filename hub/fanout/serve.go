@@ -24,7 +24,7 @@ func (p *Pool) Serve(ctx context.Context, sink Sink, asked Reader, begin Beginni
 	r := p.newReader(asked, begin)
 	r.wake = make(chan struct{}, 1)
 	p.enter(r, asked.Until)
-	reason := (&writer{reader: r, sink: sink}).run(ctx, r.opening(begin))
+	reason := (&writer{reader: r, sink: sink}).run(ctx, begin)
 	p.observer.Ended(reason)
 	p.leave(r)
 	return reason
@@ -46,18 +46,17 @@ type writer struct {
 	sink Sink
 }
 
-func (w *writer) run(ctx context.Context, first []byte) Reason {
-	for {
+func (w *writer) run(ctx context.Context, begin Beginning) Reason {
+	for first := &begin; ; first = nil {
 		if reason := w.barred(w.shard.pool.now()); reason != "" {
-			return w.end(reason)
+			return w.end(first, reason)
 		}
 		more, err := w.step(first)
-		first = nil
 		if err != nil {
 			return w.failed(err)
 		}
 		if reason := w.over(w.shard.pool.now()); reason != "" {
-			return w.end(reason)
+			return w.end(nil, reason)
 		}
 		if more {
 			continue
@@ -89,11 +88,14 @@ func (w *writer) gather(ctx context.Context) bool {
 }
 
 // step writes what there is: the first text, the next events, or a heartbeat when it is due.
-func (w *writer) step(first []byte) (more bool, err error) {
+func (w *writer) step(first *Beginning) (more bool, err error) {
 	t := texts.Get().(*text)
 	defer t.release()
-	t.reset(false)
-	t.raw(first)
+	t.reset(w.chunked)
+	if first != nil {
+		t.raw(first.Head)
+		t.control(w.opening(*first), w.cursor, w.sent)
+	}
 	more = w.fill(t, w.shard.pool.now())
 	if len(t.bytes) == 0 {
 		return more, nil
@@ -102,7 +104,7 @@ func (w *writer) step(first []byte) (more bool, err error) {
 		return false, err
 	}
 	w.touch(w.shard.pool.now())
-	w.shard.pool.observer.Delivered(len(t.entries), len(t.bytes))
+	w.shard.pool.observer.Delivered(t.events, len(t.bytes))
 	return more, nil
 }
 
@@ -113,12 +115,19 @@ func (w *writer) failed(err error) Reason {
 	return ReasonClient
 }
 
-func (w *writer) end(reason Reason) Reason {
-	text := w.closing(reason)
-	if len(text) == 0 {
+func (w *writer) end(first *Beginning, reason Reason) Reason {
+	t := texts.Get().(*text)
+	defer t.release()
+	t.reset(w.chunked)
+	if first != nil {
+		t.raw(first.Head)
+	}
+	t.control(w.closing(reason), w.cursor, w.sent)
+	t.end()
+	if len(t.bytes) == 0 {
 		return reason
 	}
-	if err := w.sink.Write(text); err != nil {
+	if err := w.sink.Write(t.bytes); err != nil {
 		return w.failed(err)
 	}
 	return reason

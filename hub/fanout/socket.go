@@ -18,16 +18,6 @@ const (
 	lingering = time.Second
 )
 
-// Socket is a connection of plain HTTP/1.1 after its request was read.
-type Socket struct {
-	// FD is its descriptor, which does not block. It is the pool's from then on.
-	FD int
-	// Head is sent first: the response's head.
-	Head []byte
-	// Chunked says that the body is sent in chunks; else the connection's end is its end.
-	Chunked bool
-}
-
 // phase is how far a socket has come.
 type phase uint8
 
@@ -44,7 +34,6 @@ type socket struct {
 	generation uint32
 	watched    poll.Events // zero before its loop has taken it over
 	phase      phase
-	chunked    bool
 	plain      bool // it takes events as the log has them
 	// behind says that the reader waits for its turn or for its socket. If not, it is current: it has all that is its up to the
 	// shard's position, which its own cursor does not follow.
@@ -64,17 +53,18 @@ type backlog struct {
 	taken int
 }
 
-// Attach sends a reader its opening and then its events on a socket, until either side ends it. It returns when what there is now is
-// written or waits. The end that the pool decides is told to the reader. It is only for a pool that HasSockets.
-func (p *Pool) Attach(s Socket, asked Reader, begin Beginning) {
+// Attach sends a reader its opening and then its events on the socket of a connection of plain HTTP/1 after its request, until either side
+// ends it. It returns when what there is now is written or waits. The end that the pool decides is told to the reader. The socket does not
+// block, and is the pool's from then on. It is only for a pool that HasSockets.
+func (p *Pool) Attach(socket int, asked Reader, begin Beginning) {
 	r := p.newReader(asked, begin)
-	r.fd, r.chunked = int32(s.FD), s.Chunked
-	r.plain = s.Chunked && asked.Format == event.Format{} && !asked.Sub.Conflates()
+	r.fd = int32(socket)
+	r.plain = begin.Chunked && asked.Format == event.Format{} && !asked.Sub.Conflates()
 	p.enter(r, asked.Until)
 	t := texts.Get().(*text)
 	defer t.release()
-	t.reset(s.Chunked)
-	t.raw(s.Head)
+	t.reset(r.chunked)
+	t.raw(begin.Head)
 	now := p.now()
 	if reason := r.barred(now); reason != "" {
 		r.finish(t, reason, now)
