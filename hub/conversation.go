@@ -13,19 +13,11 @@ import (
 	"github.com/runnel-dev/runnel/hub/fanout"
 )
 
-const (
-	// maxInput bounds what a client may send after its request, all of which is thrown away.
-	maxInput = 64 << 10
-	// lingering is how long a stream's end waits for the client's own, since a connection that is closed while bytes of the client come in
-	// takes back what the client has not read yet.
-	lingering = time.Second
-)
-
 // conversations are the connections of HTTP/1 that are served by goroutines, without net/http: those with encryption, and all of them on
 // the portable path. One goroutine writes, and one waits for the client's end; net/http would keep four buffers and a deep stack besides.
 // The zero conversations are ready.
 type conversations struct {
-	work sync.WaitGroup
+	work sync.WaitGroup // of open
 	mu   sync.Mutex
 	open map[net.Conn]struct{}
 	over bool
@@ -49,35 +41,37 @@ func (h *Hub) converse(w http.ResponseWriter, r *http.Request, q query) bool {
 		q.asked.Owner.Left(fanout.ReasonDrain)
 		return true
 	}
-	h.conversations.work.Go(func() {
-		q.asked.Owner.Left(h.talk(connection, q))
+	owner := q.asked.Owner
+	reader := h.pool.Begin(&conn{connection, h.stall}, q.asked, q.begin)
+	go func() {
+		owner.Left(talk(connection, reader))
 		h.conversations.end(connection)
-	})
+	}()
 	return true
 }
 
 // talk serves a reader until either side ends it.
-func (h *Hub) talk(c net.Conn, q query) fanout.Reason {
+func talk(c net.Conn, reader *fanout.Served) fanout.Reason {
 	ctx, cancel := context.WithCancel(context.Background())
 	var listening sync.WaitGroup
 	listening.Go(func() {
 		defer cancel()
 		listen(c)
 	})
-	reason := h.pool.Serve(ctx, &connection{c, h.stall}, q.asked, q.begin)
-	_ = c.SetWriteDeadline(time.Now().Add(lingering)) // encryption has its own end to write
+	reason := reader.Run(ctx)
+	_ = c.SetWriteDeadline(time.Now().Add(fanout.Lingering)) // encryption has its own end to write
 	if half, ok := c.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
-	_ = c.SetReadDeadline(time.Now().Add(lingering))
+	_ = c.SetReadDeadline(time.Now().Add(fanout.Lingering))
 	listening.Wait()
 	return reason
 }
 
 // listen waits until a client sends no more, or far too much.
 func listen(c net.Conn) {
-	var room [512]byte
-	for n := 0; n <= maxInput; {
+	var room [64]byte
+	for n := 0; n <= fanout.MaxInput; {
 		read, err := c.Read(room[:])
 		if err != nil {
 			return
@@ -97,6 +91,7 @@ func (c *conversations) begin(connection net.Conn) bool {
 		c.open = map[net.Conn]struct{}{}
 	}
 	c.open[connection] = struct{}{}
+	c.work.Add(1)
 	return true
 }
 
@@ -105,6 +100,7 @@ func (c *conversations) end(connection net.Conn) {
 	defer c.mu.Unlock()
 	delete(c.open, connection)
 	_ = connection.Close()
+	c.work.Done()
 }
 
 // close cuts those that are left, and waits for their goroutines.
@@ -118,15 +114,15 @@ func (c *conversations) close() {
 	c.work.Wait()
 }
 
-// connection is a Sink that writes to a connection.
-type connection struct {
+// conn is a Sink that writes to a connection.
+type conn struct {
 	net.Conn
 	stall time.Duration
 }
 
 // Write implements fanout.Sink. Each piece has the whole time, so that a slow connection gets through large events.
-func (c *connection) Write(text []byte) error {
-	for piece := range slices.Chunk(text, pieceBytes) {
+func (c *conn) Write(text []byte) error {
+	for piece := range slices.Chunk(text, fanout.PieceBytes) {
 		if err := c.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
 			return err
 		}

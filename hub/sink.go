@@ -31,12 +31,9 @@ func (g gathered) Write(text []byte) error {
 	return err
 }
 
-// pieceBytes is how much a connection must take within the stall timeout: what 30 s let through at some 2 kB/s.
-const pieceBytes = 64 << 10
-
 // Write implements fanout.Sink. Each piece has the whole time, so that a slow connection gets through large events.
 func (s *sink) Write(text []byte) error {
-	for piece := range slices.Chunk(text, pieceBytes) {
+	for piece := range slices.Chunk(text, fanout.PieceBytes) {
 		if err := s.writePiece(piece); err != nil {
 			return err
 		}

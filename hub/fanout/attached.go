@@ -79,7 +79,11 @@ func (s *shard) turn(r *reader, now instant) {
 	t := &s.text
 	t.reset(r.chunked)
 	defer t.shrink()
-	if reason := r.barred(now); reason != "" {
+	reason := r.barred(now)
+	if reason == "" && r.overrun() { // by what its socket did not take before
+		reason = ReasonSlow
+	}
+	if reason != "" {
 		s.finish(r, reason, now)
 		return
 	}
@@ -88,6 +92,7 @@ func (s *shard) turn(r *reader, now instant) {
 		s.write(r, t, now)
 	}
 	if r.waits == nil && !r.failed {
+		r.caughtUp(more)
 		if reason := r.over(now); reason != "" {
 			s.finish(r, reason, now)
 			return

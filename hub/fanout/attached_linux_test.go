@@ -127,7 +127,7 @@ func TestASocketThatIsFullIsDrainedAllTheSame(t *testing.T) {
 func TestWhatAClientSendsIsThrownAway(t *testing.T) {
 	h := newHub(t, 100, calm)
 	client := h.attach(Beginning{Chunked: true}, Reader{}, "", "a")
-	if _, err := client.Write(make([]byte, maxInput)); err != nil {
+	if _, err := client.Write(make([]byte, MaxInput)); err != nil {
 		t.Fatal(err)
 	}
 	got := newRecorder()
@@ -138,7 +138,7 @@ func TestWhatAClientSendsIsThrownAway(t *testing.T) {
 	talker := h.attach(Beginning{Chunked: true}, Reader{}, "", "b")
 	defer func() { _ = talker.Close() }()
 	for {
-		if _, err := talker.Write(make([]byte, maxInput)); err != nil {
+		if _, err := talker.Write(make([]byte, MaxInput)); err != nil {
 			break // it is cut
 		}
 	}

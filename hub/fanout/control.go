@@ -72,9 +72,6 @@ func (r *reader) fill(t *text, now instant) (more bool) {
 	if len(t.bytes) == 0 && now >= r.heartbeatDue() {
 		r.heartbeat(t)
 	}
-	if !batch.More {
-		r.overflows = 0
-	}
 	return batch.More
 }
 

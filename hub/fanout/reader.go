@@ -245,8 +245,20 @@ func (r *reader) over(now instant) Reason {
 		return reason
 	case r.complete:
 		return ReasonComplete
-	case r.overflows >= maxOverflows || r.overflows > 0 && r.options.FailOnGap:
+	case r.overrun():
 		return ReasonSlow
 	}
 	return ""
+}
+
+// caughtUp notes that the reader has all that was read for it, and whether more waits.
+func (r *reader) caughtUp(more bool) {
+	if !more && !r.options.FailOnGap {
+		r.overflows = 0
+	}
+}
+
+// overrun says whether the reader has lost more than it may.
+func (r *reader) overrun() bool {
+	return r.overflows >= maxOverflows || r.overflows > 0 && r.options.FailOnGap
 }

@@ -21,13 +21,39 @@ var ErrStuck = errors.New("connection takes nothing")
 // Serve sends a reader its opening and then its events, and returns when either side ends it. The end that the hub decides is
 // told to the reader.
 func (p *Pool) Serve(ctx context.Context, sink Sink, asked Reader, begin Beginning) Reason {
-	r := p.newReader(asked, begin)
-	r.wake = make(chan struct{}, 1)
-	p.enter(r, asked.Until)
-	reason := (&writer{reader: r, sink: sink}).run(ctx, begin)
-	p.observer.Ended(reason)
-	p.leave(r)
-	return reason
+	return p.Begin(sink, asked, begin).Run(ctx)
+}
+
+// Served is a reader that is served. Run must be called.
+type Served struct {
+	*reader
+	sink Sink
+	more bool   // events wait
+	left Reason // empty while it is there
+}
+
+// Begin sends a reader its opening and what there is, for a Run that may be elsewhere: what begins a stream takes a far deeper stack than
+// what goes on with it.
+func (p *Pool) Begin(sink Sink, asked Reader, begin Beginning) *Served {
+	w := &Served{reader: p.newReader(asked, begin), sink: sink}
+	w.wake = make(chan struct{}, 1)
+	p.enter(w.reader, asked.Until)
+	w.left = w.turn(&begin)
+	return w
+}
+
+// Run sends a reader its events, and returns when either side ends it.
+func (w *Served) Run(ctx context.Context) Reason {
+	for w.left == "" {
+		if !w.more && !w.wait(ctx) {
+			w.left = ReasonClient
+			break
+		}
+		w.left = w.turn(nil)
+	}
+	w.shard.pool.observer.Ended(w.left)
+	w.shard.pool.leave(w.reader)
+	return w.left
 }
 
 // Refuse tells a reader of Server-Sent Events to come back later, one that is quiet by the delay alone. It sends no opening: that
@@ -40,40 +66,27 @@ func (p *Pool) Refuse(sink Sink, quiet bool) error {
 	return sink.Write(p.closing(ReasonOverloaded).Append(nil))
 }
 
-// writer is the goroutine of a reader that is served.
-type writer struct {
-	*reader
-	sink Sink
-}
-
-func (w *writer) run(ctx context.Context, begin Beginning) Reason {
-	for first := &begin; ; first = nil {
-		if reason := w.barred(w.shard.pool.now()); reason != "" {
-			return w.end(first, reason)
-		}
-		more, err := w.step(first)
-		if err != nil {
-			return w.failed(err)
-		}
-		if reason := w.over(w.shard.pool.now()); reason != "" {
-			return w.end(nil, reason)
-		}
-		if more {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return ReasonClient
-		case <-w.wake:
-		}
-		if !w.gather(ctx) {
-			return ReasonClient
-		}
+// turn sends what there is, and returns why the reader ends then, or nothing.
+func (w *Served) turn(first *Beginning) Reason {
+	if reason := w.barred(w.shard.pool.now()); reason != "" {
+		return w.end(first, reason)
 	}
+	if err := w.step(first); err != nil {
+		return w.failed(err)
+	}
+	if reason := w.over(w.shard.pool.now()); reason != "" {
+		return w.end(nil, reason)
+	}
+	return ""
 }
 
-// gather waits for more events to join those that there are, and says whether the reader is still there.
-func (w *writer) gather(ctx context.Context) bool {
+// wait for news, and for more to join it where that is asked for. It says whether the reader is still there.
+func (w *Served) wait(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-w.wake:
+	}
 	if w.options.Flush == 0 {
 		return true
 	}
@@ -88,7 +101,7 @@ func (w *writer) gather(ctx context.Context) bool {
 }
 
 // step writes what there is: the first text, the next events, or a heartbeat when it is due.
-func (w *writer) step(first *Beginning) (more bool, err error) {
+func (w *Served) step(first *Beginning) error {
 	t := texts.Get().(*text)
 	defer t.release()
 	t.reset(w.chunked)
@@ -96,26 +109,26 @@ func (w *writer) step(first *Beginning) (more bool, err error) {
 		t.raw(first.Head)
 		t.control(w.opening(*first), w.cursor, w.sent)
 	}
-	more = w.fill(t, w.shard.pool.now())
-	if len(t.bytes) == 0 {
-		return more, nil
+	w.more = w.fill(t, w.shard.pool.now())
+	if len(t.bytes) > 0 {
+		if err := w.sink.Write(t.bytes); err != nil {
+			return err
+		}
+		w.touch(w.shard.pool.now())
+		w.shard.pool.observer.Delivered(t.events, len(t.bytes))
 	}
-	if err := w.sink.Write(t.bytes); err != nil {
-		return false, err
-	}
-	w.touch(w.shard.pool.now())
-	w.shard.pool.observer.Delivered(t.events, len(t.bytes))
-	return more, nil
+	w.caughtUp(w.more)
+	return nil
 }
 
-func (w *writer) failed(err error) Reason {
+func (w *Served) failed(err error) Reason {
 	if errors.Is(err, ErrStuck) {
 		return ReasonSlow
 	}
 	return ReasonClient
 }
 
-func (w *writer) end(first *Beginning, reason Reason) Reason {
+func (w *Served) end(first *Beginning, reason Reason) Reason {
 	t := texts.Get().(*text)
 	defer t.release()
 	t.reset(w.chunked)

@@ -2,6 +2,8 @@ package fanout
 
 import (
 	"context"
+	"errors"
+	"os"
 	"sync"
 	"time"
 
@@ -210,8 +212,10 @@ func (s *shard) watch(ctx context.Context) (ready chan []poll.Ready, stop func()
 		var sockets []poll.Ready
 		for {
 			var err error
-			if sockets, err = s.poller.Wait(sockets[:0]); err != nil {
-				return // the poller is closed
+			if sockets, err = s.poller.Wait(sockets[:0]); errors.Is(err, os.ErrClosed) {
+				return
+			} else if err != nil {
+				panic(err) // by a descriptor that is not the poller's any more: all readers would hang
 			}
 			select {
 			case ready <- sockets:

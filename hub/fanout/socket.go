@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// pieceBytes is how much a socket must take within Settings.Stall: what 30 s let through at some 2 kB/s.
-	pieceBytes = 64 << 10
-	// maxInput bounds what a client may send after its request, all of which is thrown away.
-	maxInput = 64 << 10
-	// lingering is how long a stream's end waits for the client's own: a socket that is closed while bytes of the client come in
+	// PieceBytes is how much a connection must take within its stall timeout: what 30 s let through at some 2 kB/s.
+	PieceBytes = 64 << 10
+	// MaxInput bounds what a client may send after its request, all of which is thrown away.
+	MaxInput = 64 << 10
+	// Lingering is how long a stream's end waits for the client's own: a connection that is closed while bytes of the client come in
 	// takes back what the client has not read yet.
-	lingering = time.Second
+	Lingering = time.Second
 )
 
 // phase is how far a socket has come.
@@ -48,7 +48,7 @@ type socket struct {
 // backlog is what a socket has not taken.
 type backlog struct {
 	rest []byte
-	// since is when the time began in which it must take pieceBytes, of which it took so many.
+	// since is when the time began in which it must take PieceBytes, of which it took so many.
 	since instant
 	taken int
 }
@@ -100,7 +100,7 @@ func (r *reader) resume(now instant) (bytes int) {
 		r.waits = nil
 		return n
 	}
-	if w.taken += n; w.taken >= pieceBytes {
+	if w.taken += n; w.taken >= PieceBytes {
 		w.since, w.taken = now, 0
 	}
 	return n
@@ -138,7 +138,7 @@ func (r *reader) discard(into []byte) {
 		r.failed = true
 	}
 	r.input += uint32(n)
-	if r.input > maxInput {
+	if r.input > MaxInput {
 		r.failed = true
 	}
 }
@@ -148,7 +148,7 @@ func (r *reader) deadline() instant {
 	stall := r.shard.pool.settings.Load().Stall
 	switch {
 	case r.phase == ended:
-		return r.waits.since + lingering
+		return r.waits.since + Lingering
 	case r.phase == closing:
 		return r.waits.since + stall
 	case r.waits != nil:

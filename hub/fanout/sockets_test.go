@@ -37,8 +37,13 @@ func sockets(t testing.TB) (fd int, client *net.TCPConn) {
 	return fd, c.(*net.TCPConn)
 }
 
-// readChunks takes a body in chunks until it ends, and closes the connection then. A body that does not end by its last chunk is an error.
+// readChunks takes a body in chunks until it ends, and closes the connection then.
 func (r *recorder) readChunks(t testing.TB, from net.Conn) {
+	readChunks(t, from, func(chunk []byte) { _ = r.Write(chunk) })
+}
+
+// readChunks takes a body in chunks until it ends, and closes the connection then. A body that does not end by its last chunk is an error.
+func readChunks(t testing.TB, from net.Conn, take func(chunk []byte)) {
 	defer func() { _ = from.Close() }()
 	in := bufio.NewReader(from)
 	for {
@@ -65,7 +70,7 @@ func (r *recorder) readChunks(t testing.TB, from net.Conn) {
 			}
 			return
 		}
-		_ = r.Write(chunk[:size])
+		take(chunk[:size])
 	}
 }
 

@@ -17,6 +17,8 @@ const (
 	// sweepTurn is how many readers are written to until others get the processor: about a millisecond, so that publishers are answered
 	// and readers let in while many are written to.
 	sweepTurn = 256
+	// sharedTexts is how many choices of topics have a text of their own in a sweep, and spareTexts how many of them are kept for the next.
+	sharedTexts, spareTexts = 256, 16
 )
 
 // sweep is a walk over the readers of what is new. Each of them is written to once, whatever it chooses, and those who choose the same
@@ -125,7 +127,7 @@ func (s *shard) bring(entries []*eventlog.Entry, upTo uint64) {
 	clear(w.touched)
 	for mask, t := range w.texts {
 		delete(w.texts, mask)
-		if t != nil {
+		if t != nil && len(w.spare) < spareTexts {
 			t.shrink()
 			w.spare = append(w.spare, t)
 		}
@@ -145,7 +147,8 @@ func (s *shard) deliver(r *reader, t *text, upTo uint64, now instant) {
 	}
 }
 
-// joined is the text of all entries whose topics a mask has, or nil when that is too long for one write.
+// joined is the text of all entries whose topics a mask has, or nil when that is too long for one write, or when there are too many
+// choices of topics already: those readers ask the log.
 func (s *shard) joined(entries []*eventlog.Entry, mask uint64) *text {
 	w := &s.sweep
 	if t, done := w.texts[mask]; done {
@@ -153,6 +156,9 @@ func (s *shard) joined(entries []*eventlog.Entry, mask uint64) *text {
 	}
 	if w.texts == nil {
 		w.texts = map[uint64]*text{}
+	}
+	if len(w.texts) == sharedTexts {
+		return nil
 	}
 	t := &text{}
 	if last := len(w.spare) - 1; last >= 0 {

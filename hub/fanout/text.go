@@ -35,6 +35,8 @@ type part struct {
 	end int // in the text's bytes
 	// cursor and sent are the reader's when it has it.
 	cursor, sent uint64
+	// frame is the part as all readers share it; nil for what is made for one.
+	frame []byte
 }
 
 // texts are for who writes now: a reader at rest has none.
@@ -59,6 +61,7 @@ func (t *text) shrink() {
 		t.one = nil
 	}
 	clear(t.entries)
+	clear(t.parts[:cap(t.parts)])
 }
 
 // raw appends bytes as they are.
@@ -71,21 +74,23 @@ func (t *text) raw(b []byte) {
 func (t *text) control(b []byte, cursor, sent uint64) {
 	t.frame(b)
 	t.kept = len(t.bytes)
-	t.parts = append(t.parts, part{len(t.bytes), cursor, sent})
+	t.parts = append(t.parts, part{end: len(t.bytes), cursor: cursor, sent: sent})
 }
 
 // event appends an event of the log.
 func (t *text) event(e *eventlog.Entry, f event.Format, epoch string) {
+	var frame []byte
 	switch {
 	case f.Lines || f.CloudEvents:
 		t.one = f.AppendEvent(t.one[:0], e.Stored(epoch))
 		t.frame(t.one)
 	case t.chunked:
-		t.bytes = append(t.bytes, e.Frame.Chunk()...)
+		frame = e.Frame.Chunk()
+		t.bytes = append(t.bytes, frame...)
 	default:
 		t.bytes = append(t.bytes, e.Frame.Text()...)
 	}
-	t.parts = append(t.parts, part{len(t.bytes), e.Seq, e.Seq})
+	t.parts = append(t.parts, part{len(t.bytes), e.Seq, e.Seq, frame})
 	t.events++
 }
 
@@ -112,6 +117,14 @@ func (t *text) end() {
 	}
 }
 
+// rest is a copy of a part's end, or of all that is left of a text up to there; of a frame that is shared, it is that itself.
+func (p part) rest(left []byte) []byte {
+	if begun := len(p.frame) - len(left); begun >= 0 {
+		return slices.Clip(p.frame[begun:])
+	}
+	return slices.Clone(left)
+}
+
 // cut is what of a text must still be sent when so many bytes of it were, where its reader stands when they are, and how many events that
 // makes. Events that were not begun are left out: they are read again.
 func (t *text) cut(sent int) (rest []byte, stand part, events int) {
@@ -122,7 +135,7 @@ func (t *text) cut(sent int) (rest []byte, stand part, events int) {
 	controls := len(t.parts) - t.events // come first
 	for i, p := range t.parts {
 		if stand = p; p.end >= end {
-			return slices.Clone(t.bytes[sent:p.end]), stand, max(0, i+1-controls)
+			return p.rest(t.bytes[sent:p.end]), stand, max(0, i+1-controls)
 		}
 	}
 	return slices.Clone(t.bytes[sent:]), stand, t.events

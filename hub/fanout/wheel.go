@@ -38,7 +38,7 @@ func (w *wheel) take(r *reader) {
 	last := slot[len(slot)-1]
 	slot[r.place.pos], last.place.pos = last, r.place.pos
 	slot[len(slot)-1] = nil
-	*at = slot[:len(slot)-1]
+	*at = fitted(slot[:len(slot)-1])
 	r.place = place{}
 }
 
@@ -58,4 +58,14 @@ func (w *wheel) advance(now instant, f func(*reader)) {
 			f(r)
 		}
 	}
+}
+
+// fitted gives back the room of a slot that many readers have left: they move through all slots together when they are written to
+// together.
+func fitted(slot []*reader) []*reader {
+	const small = 64
+	if cap(slot) <= small || len(slot) > cap(slot)/4 {
+		return slot
+	}
+	return append(make([]*reader, 0, cap(slot)/2), slot...)
 }

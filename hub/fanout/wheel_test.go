@@ -32,3 +32,21 @@ func TestWheel(t *testing.T) {
 		t.Errorf("%d were never due", len(due))
 	}
 }
+
+func TestTheWheelKeepsNoRoomForACrowdThatMovedOn(t *testing.T) {
+	const readers = 10_000
+	w := &wheel{}
+	for range readers {
+		w.put(&reader{}, tick)
+	}
+	for now := tick; now <= 2*slots*tick; now += tick { // they are due together, at each tick
+		w.advance(now, func(r *reader) { w.put(r, now+tick) })
+	}
+	room := 0
+	for _, slot := range w.slots {
+		room += cap(slot)
+	}
+	if most := 4*readers + slots*64; room > most {
+		t.Errorf("room for %d readers, want at most %d for %d", room, most, readers)
+	}
+}
