@@ -160,6 +160,12 @@ func (m *Memory) append(e *event.Event, draft *event.Draft, entry *Entry, id, pa
 			return receipt, true, nil
 		}
 	}
+	seq := m.head.Load() + 1
+	entry.Seq, entry.Frame = seq, draft.Stamp(seq)
+	// Before its topic is made, or refused events would fill the log with topics that hold none.
+	if need := entry.cost() + topicCost(e.Topic); need > m.limit {
+		return Receipt{}, true, fmt.Errorf("%w: it takes %d bytes of %d", ErrTooLarge, need, m.limit)
+	}
 	t, err := m.topic(e.Topic)
 	if err != nil {
 		return Receipt{}, true, err
@@ -167,12 +173,7 @@ func (m *Memory) append(e *event.Event, draft *event.Draft, entry *Entry, id, pa
 	if t.complete {
 		return Receipt{}, true, fmt.Errorf("topic %s %w", t.name, ErrComplete)
 	}
-	seq := m.head.Load() + 1
-	entry.Seq, entry.Topic, entry.Frame, entry.topic = seq, t.name, draft.Stamp(seq), t
-	if need := entry.cost() + t.cost(); need > m.limit {
-		m.settle(t)
-		return Receipt{}, true, fmt.Errorf("%w: it takes %d bytes of %d", ErrTooLarge, need, m.limit)
-	}
+	entry.Topic, entry.topic = t.name, t
 	m.store(t, entry)
 	t.complete = e.Last
 	m.head.Store(seq)

@@ -140,11 +140,12 @@ func TestTopicsCountAgainstTheLimit(t *testing.T) {
 	if u := m.Usage(); u.Topics > limit/topicOverhead || u.Events == 0 {
 		t.Errorf("%+v", u)
 	}
+	before := m.Usage()
 	if _, err := m.Append(&event.Event{Topic: "p.big", Data: make([]byte, limit)}); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("an event that fits nothing: %v", err)
 	}
-	if m.Usage().Events == 0 {
-		t.Error("it has pushed out the others")
+	if u := m.Usage(); u.Events != before.Events || u.Topics != before.Topics || u.Bytes != before.Bytes {
+		t.Errorf("it has pushed out others, or left its topic: %+v, before %+v", u, before)
 	}
 }
 

@@ -36,7 +36,9 @@ func (t *topic) excess() int { return t.ring.count - t.rule.Events }
 func (t *topic) expired(now time.Duration) bool { return t.ring.count > 0 && t.expiry() <= now }
 
 // cost of a topic beside its events.
-func (t *topic) cost() int64 { return topicOverhead + int64(len(t.name)) }
+func (t *topic) cost() int64 { return topicCost(t.name) }
+
+func topicCost(name string) int64 { return topicOverhead + int64(len(name)) }
 
 // topics are found by name, by pattern, and one after the other.
 type topics struct {
