@@ -47,10 +47,6 @@ func (s *Subscription) complete(after uint64, now time.Time) bool {
 // follows says whether a topic holds anything for a reader after a position. What is stale it would never get: it would be let in,
 // told of the end without having moved, and come back to the same for ever.
 func (s *Subscription) follows(t *topic, after uint64, now time.Time) bool {
-	for i := t.ring.after(s.from(t, after)); i < t.ring.count; i++ {
-		if !t.ring.at(i).Stale(now) {
-			return true
-		}
-	}
-	return false
+	newest := t.lasting.newest(now)
+	return t.ring.count > 0 && newest >= t.ring.oldest().Seq && newest > s.from(t, after)
 }

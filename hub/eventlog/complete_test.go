@@ -3,6 +3,7 @@ package eventlog
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -88,6 +89,39 @@ func TestWhatIsStaleDoesNotFollow(t *testing.T) {
 	now = now.Add(time.Second)
 	if _, o := subscribe(t, m, at(m, 1), "run"); !o.Complete {
 		t.Errorf("nothing follows that a reader would get: %+v", o)
+	}
+}
+
+// TestWhatFollowsIsFoundWithoutALookAtEach holds what is known of the events that are still worth it against a look at each, and that
+// no more of them are remembered than are needed for it.
+func TestWhatFollowsIsFoundWithoutALookAtEach(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for name, ttl := range map[string]func() int{
+		"always the same": func() int { return 5 },
+		"any":             func() int { return r.IntN(10) },
+		"mostly none":     func() int { return max(0, r.IntN(30)-25) },
+	} {
+		now := time.Unix(1000, 0)
+		m := NewMemory(rules(20, "run"), 1<<20, 0)
+		m.clock = func() time.Time { return now }
+		s, _ := subscribe(t, m, Start{}, "run")
+		for range 5000 {
+			if _, err := m.Append(&event.Event{Topic: "run", TTL: time.Duration(ttl()) * time.Second}); err != nil {
+				t.Fatal(err)
+			}
+			now = now.Add(time.Duration(r.IntN(8)) * time.Second / 4)
+			run, after := m.topics.byName["run"], m.Head().Seq-uint64(r.IntN(25))
+			follows := false
+			for i := run.ring.after(after); i < run.ring.count; i++ {
+				follows = follows || !run.ring.at(i).Stale(now)
+			}
+			if s.follows(run, after, now) != follows {
+				t.Fatalf("%s: %d of %d follows: %t", name, after, m.Head().Seq, !follows)
+			}
+			if n := len(run.lasting.brief); n > 10 || name == "always the same" && n > 1 {
+				t.Fatalf("%s: %d events are remembered", name, n)
+			}
+		}
 	}
 }
 

@@ -55,6 +55,9 @@ func (e *Entry) cost() int64 {
 	if e.key != nil {
 		cost += int64(len(*e.key)) + keyOverhead
 	}
+	if e.until != 0 {
+		cost += briefOverhead
+	}
 	return cost
 }
 

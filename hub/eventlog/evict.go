@@ -113,6 +113,7 @@ func (m *Memory) drop(t *topic, now time.Time) {
 // pop takes out a topic's oldest entry.
 func (m *Memory) pop(t *topic) *Entry {
 	e := t.ring.pop()
+	t.lasting.pop(e)
 	m.all.remove(e)
 	cost := e.cost()
 	m.bytes -= cost

@@ -190,6 +190,7 @@ func (m *Memory) store(t *topic, e *Entry) {
 	t.bytes += cost
 	t.rule.events++
 	t.supersede(e)
+	t.lasting.push(e)
 	t.ring.push(e)
 	m.all.push(e, m.drops)
 	if t.ring.count == 1 {

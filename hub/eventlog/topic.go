@@ -16,6 +16,8 @@ type topic struct {
 	bytes int64
 	// newest entry of each key; nil while no event has one.
 	newest map[string]*Entry
+	// lasting are those of its entries that are worth it longest.
+	lasting lasting
 	// index in topics.all, and in ages; the latter is -1 while it holds no event.
 	index, due int
 	// complete says that no event follows.
