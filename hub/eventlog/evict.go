@@ -31,7 +31,7 @@ func (m *Memory) trim(t *topic, now time.Time, steps *int) bool {
 		m.drop(t, now)
 	}
 	m.settle(t)
-	return t.excess() <= 0 || at-t.ring.oldest().at < m.linger
+	return m.countLingering(t, steps) && (t.excess() <= 0 || at-t.ring.oldest().at < m.linger)
 }
 
 // trimFull trims the topics that have had more events than they keep.
@@ -58,14 +58,14 @@ func (m *Memory) fullTopics() int {
 	return m.full.count
 }
 
-// shrink keeps to the limit. What lingers goes first, then topics without events, then those that are complete and take more than
-// their share, then events, then the other topics that are complete.
+// shrink keeps to the limit. What lingers beyond its share goes first, then topics without events, then those that are complete and take
+// more than theirs, then the oldest events, then the other topics that are complete.
 func (m *Memory) shrink(now time.Time, steps *int) bool {
 	for ; m.bytes > m.limit; *steps-- {
 		switch {
 		case *steps <= 0:
 			return false
-		case m.full.count > 0:
+		case m.full.count > 0 && m.lingering > m.limit/lingerShare:
 			m.drop(m.full.oldest, now)
 		case m.idle.count > 0:
 			m.forget(m.idle.oldest)
@@ -118,6 +118,10 @@ func (m *Memory) pop(t *topic) *Entry {
 	cost := e.cost()
 	m.bytes -= cost
 	t.bytes -= cost
+	if t.lingering > 0 {
+		t.lingering--
+		m.lingering -= cost
+	}
 	t.rule.events--
 	t.unsupersede(e)
 	return e

@@ -82,6 +82,40 @@ func TestWhatLingersGoesFirstWhenMemoryIsShort(t *testing.T) {
 	}
 }
 
+// TestABurstDoesNotOvertakeItsReadersInAFullLog holds it where each event pushes out another: what lingers has a share of the limit,
+// and no more than that.
+func TestABurstDoesNotOvertakeItsReadersInAFullLog(t *testing.T) {
+	const limit = 256 << 10
+	m := NewMemory(rules(1, ">"), limit, time.Hour)
+	fill := func(topic string) {
+		t.Helper()
+		if _, err := m.Append(&event.Event{Topic: topic, Data: make([]byte, 100)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 1000 {
+		fill(fmt.Sprint("kept.", i))
+	}
+	s, o := subscribe(t, m, Start{}, "last")
+	cursor := o.Cursor.Seq
+	for range 20 {
+		for range 50 {
+			fill("last")
+		}
+		b := s.Read(cursor, 1<<20, nil)
+		if len(b.Entries) != 50 || len(b.Lost) > 0 {
+			t.Fatalf("%d events of 50, lost %v", len(b.Entries), b.Lost)
+		}
+		cursor = b.Cursor
+	}
+	if m.lingering > limit/lingerShare {
+		t.Errorf("%d bytes linger", m.lingering)
+	}
+	if u, err := m.Topic("kept.999"); err != nil || u.Events != 1 || m.Usage().Bytes > limit {
+		t.Errorf("%+v, %v, %+v", u, err, m.Usage())
+	}
+}
+
 func TestAReloadToLessLetsEventsLinger(t *testing.T) {
 	now := time.Unix(1000, 0)
 	m := NewMemory(rules(5, "a"), 1<<20, time.Second)

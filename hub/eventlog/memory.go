@@ -45,6 +45,7 @@ type Memory struct {
 	all               order
 	bytes             int64
 	limit             int64
+	lingering         int64   // bytes of events that their topics have no room for
 	retired           []*rule // that are no longer declared, for what their topics lost; written with configuring held too
 	losers            chain   // topics that lost something, by when they last did
 	lost              losses  // of all topics
@@ -67,9 +68,9 @@ const Linger = time.Second
 // NewMemory returns an empty log. Events of all topics together take at most limit bytes, the log's own overhead for each
 // included; the oldest go first. The ids of the last two minutes take memory besides, about 25 MB at most.
 //
-// An event for which its topic has no more room lingers as long as given here after it was stored, within the limit: a burst longer
-// than a topic is deep must not overtake the readers that are connected. Who comes back in that time finds it too. Who asks for all
-// that is retained does not get it.
+// An event for which its topic has no more room lingers as long as given here after it was stored: a burst longer than a topic is deep
+// must not overtake the readers that are connected. Where memory is short, such events have an eighth of the limit. Who comes back in
+// that time finds them too. Who asks for all that is retained does not get them.
 func NewMemory(rules []Rule, limit int64, linger time.Duration) *Memory {
 	return &Memory{
 		epoch:  event.NewEpoch(),

@@ -174,13 +174,20 @@ func (m *model) check(seed uint64, f *follower) {
 
 // checkBytes holds the count of bytes against what is there.
 func (m *model) checkBytes() {
-	var sum int64
+	m.Expire() // an append may have left some to be counted
+	var sum, lingering int64
 	at := m.all.after(0)
 	for e := at.next(); e != nil; e = at.next() {
 		sum += e.cost()
 	}
 	for _, t := range m.topics.all {
 		sum += t.cost()
+		for i := range t.excess() {
+			lingering += t.ring.at(i).cost()
+		}
+	}
+	if lingering != m.lingering {
+		m.t.Errorf("%d bytes of what lingers are counted as %d", lingering, m.lingering)
 	}
 	if sum != m.bytes {
 		m.t.Errorf("%d bytes are counted as %d", sum, m.bytes)

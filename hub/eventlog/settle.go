@@ -7,6 +7,9 @@ const (
 	// endedShare is the part of a log's limit that empty topics that are complete take at most, where events need it. Readers who come
 	// late are to be told of the end, so they outlive other empty topics and some events.
 	endedShare = 8
+	// lingerShare is the part of a log's limit that lingering events take at most, where events that are kept need it. A busy log is
+	// always at its limit: if what lingers went first then, it would be gone before the readers wake up.
+	lingerShare = 8
 )
 
 // settle puts a topic among those of its state, and forgets the one that has been idle for longest when there are too many.
@@ -38,4 +41,17 @@ func (m *Memory) stand(t *topic, in *chain) {
 	if t.chain = in; in != nil {
 		in.push(t)
 	}
+}
+
+// countLingering counts the events that a topic has more than it keeps among those that linger, and says whether it is done.
+func (m *Memory) countLingering(t *topic, steps *int) bool {
+	for ; t.lingering < t.excess() && *steps > 0; *steps-- {
+		m.lingering += t.ring.at(t.lingering).cost()
+		t.lingering++
+	}
+	for ; t.lingering > max(0, t.excess()) && *steps > 0; *steps-- {
+		t.lingering--
+		m.lingering -= t.ring.at(t.lingering).cost()
+	}
+	return t.lingering == max(0, t.excess())
 }

@@ -14,6 +14,8 @@ type topic struct {
 	lost losses
 	// bytes that its entries take.
 	bytes int64
+	// lingering is how many of its oldest entries are counted among those that linger.
+	lingering int
 	// newest entry of each key; nil while no event has one.
 	newest map[string]*Entry
 	// lasting are those of its entries that are worth it longest.
