@@ -137,7 +137,7 @@ func TestAHundredThousandTopics(t *testing.T) {
 	}
 	now = now.Add(time.Minute)
 	m.Expire()
-	if u := m.Usage(); u.Topics != maxIdleTopics+1 || u.Events != 1 || u.Bytes > (maxIdleTopics+2)*(topicOverhead+20) {
+	if u := m.Usage(); u.Topics != maxIdleTopics+1 || u.Events != 1 || u.Bytes > (maxIdleTopics+2)*(topicOverhead+nodeOverhead+20) {
 		t.Errorf("the idle are not forgotten: %+v", u)
 	}
 	if _, o := subscribe(t, m, at(m, 0), all[0]); o.Resume != ResumeGap {

@@ -17,9 +17,12 @@ const entryOverhead = 144
 // keyOverhead is what a key costs besides its bytes: its place among the newest of its topic.
 const keyOverhead = 88
 
-// topicOverhead is what a topic costs besides its name and its events: the struct, its entry in a map that is at worst half full, its
-// nodes in a tree, and the allocator's rounding.
-const topicOverhead = 400
+// topicOverhead is what a topic costs besides its name, its events and its nodes in a tree: the struct, its entry in a map that is at
+// worst half full, and the allocator's rounding.
+const topicOverhead = 340
+
+// nodeOverhead is what a node of the tree costs, with its place in the one above.
+const nodeOverhead = 80
 
 // Memory is a Log in memory. Its epoch is new each time, so there must be one of it for a stream.
 type Memory struct {
@@ -164,7 +167,7 @@ func (m *Memory) append(e *event.Event, draft *event.Draft, entry *Entry, id, pa
 	seq := m.head.Load() + 1
 	entry.Seq, entry.Frame = seq, draft.Stamp(seq)
 	// Before its topic is made, or refused events would fill the log with topics that hold none.
-	if need := entry.cost() + topicCost(e.Topic); need > m.limit {
+	if need := entry.cost() + mostCost(e.Topic); need > m.limit {
 		return Receipt{}, true, fmt.Errorf("%w: it takes %d bytes of %d", ErrTooLarge, need, m.limit)
 	}
 	t, err := m.topic(e.Topic)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/runnel-dev/runnel/hub/event"
 )
@@ -23,6 +24,10 @@ func TestCountedBytesAreThoseOfTheHeap(t *testing.T) {
 	}{
 		{"a topic for each event", 1, 200, name("users.%d")},
 		{"a topic for each event, deep", 1, 200, name("tenants.of.the.hub.%d.inbox")},
+		{"a topic for each event, deep, with little in common", 1, 1, name("u%d.a.b.c.d.e.f.g.h.i.j.k.l.m.n.o")},
+		{"a topic for each event, with a time to live", 1, 1, func(i int) event.Event {
+			return event.Event{Topic: fmt.Sprint("users.", i), TTL: time.Hour}
+		}},
 		{"topics of a hundred events", 100, 200, func(i int) event.Event { return name("users.%d")(i % 1000) }},
 		{"one topic", events, 200, one},
 		{"one topic of tiny events", events, 1, one},

@@ -186,6 +186,15 @@ func (m *model) checkBytes() {
 			lingering += t.ring.at(i).cost()
 		}
 	}
+	var nodes func(n *tree) int64
+	nodes = func(n *tree) (below int64) {
+		n.eachBelow(func(next *tree) bool {
+			below += 1 + nodes(next)
+			return true
+		})
+		return below
+	}
+	sum += nodeOverhead * nodes(&m.topics.tree)
 	if lingering != m.lingering {
 		m.t.Errorf("%d bytes of what lingers are counted as %d", lingering, m.lingering)
 	}

@@ -34,7 +34,7 @@ func TestRetention(t *testing.T) {
 	}
 	now = now.Add(time.Hour)
 	m.Expire()
-	if u := m.Usage(); u.Events != 0 || u.Bytes != 2*topicOverhead+int64(len("short")+len("long")) {
+	if u := m.Usage(); u.Events != 0 || u.Bytes != 2*(topicOverhead+nodeOverhead)+int64(len("short")+len("long")) {
 		t.Errorf("expired events are held: %+v", u)
 	}
 }

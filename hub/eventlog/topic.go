@@ -39,10 +39,13 @@ func (t *topic) excess() int { return t.ring.count - t.rule.Events }
 // expired says whether a topic's oldest event, if there is one, is too old.
 func (t *topic) expired(now time.Duration) bool { return t.ring.count > 0 && t.expiry() <= now }
 
-// cost of a topic beside its events.
-func (t *topic) cost() int64 { return topicCost(t.name) }
+// cost of a topic beside its events and its nodes in the tree, which it shares.
+func (t *topic) cost() int64 { return topicOverhead + int64(len(t.name)) }
 
-func topicCost(name string) int64 { return topicOverhead + int64(len(name)) }
+// mostCost is what a topic takes beside its events if it shares no node.
+func mostCost(name string) int64 {
+	return topicOverhead + int64(len(name)) + nodeOverhead*int64(1+strings.Count(name, "."))
+}
 
 // topics are found by name, by pattern, and one after the other.
 type topics struct {
@@ -51,21 +54,23 @@ type topics struct {
 	all    []*topic // in no order
 }
 
-func (s *topics) add(t *topic) {
+// add returns how many nodes the tree has more.
+func (s *topics) add(t *topic) (nodes int) {
 	t.index = len(s.all)
 	s.byName[t.name] = t
-	s.tree.put(t.name, t)
 	s.all = append(s.all, t)
+	return s.tree.put(t.name, t)
 }
 
-func (s *topics) remove(t *topic) {
+// remove returns how many nodes the tree has less.
+func (s *topics) remove(t *topic) (nodes int) {
 	delete(s.byName, t.name)
-	s.tree.take(t.name)
 	last := len(s.all) - 1
 	moved := s.all[last]
 	s.all[t.index], moved.index = moved, t.index
 	s.all[last] = nil
 	s.all = s.all[:last]
+	return s.tree.take(t.name)
 }
 
 // topic returns a declared topic, and makes it at its first event.
@@ -79,8 +84,7 @@ func (m *Memory) topic(name string) (*topic, error) {
 	}
 	name = strings.Clone(name) // it may be a part of a much longer request
 	t := &topic{name: name, rule: r, lost: m.floor(name), due: -1}
-	m.topics.add(t)
-	m.bytes += t.cost()
+	m.bytes += t.cost() + nodeOverhead*int64(m.topics.add(t))
 	return t, nil
 }
 
@@ -106,8 +110,7 @@ func (m *Memory) forget(t *topic) {
 		m.losers.remove(t)
 	}
 	m.stand(t, nil)
-	m.topics.remove(t)
-	m.bytes -= t.cost()
+	m.bytes -= t.cost() + nodeOverhead*int64(m.topics.remove(t))
 }
 
 // links are a topic's neighbours in a chain.
@@ -117,7 +120,7 @@ type links struct{ older, newer *topic }
 type chain struct {
 	oldest, newest *topic
 	count          int
-	bytes          int64 // that the topics cost beside their events
+	bytes          int64 // that the topics cost at most beside their events
 	via            func(*topic) *links
 }
 
@@ -132,7 +135,7 @@ func (c *chain) push(t *topic) {
 	}
 	c.newest = t
 	c.count++
-	c.bytes += t.cost()
+	c.bytes += mostCost(t.name)
 }
 
 func (c *chain) remove(t *topic) {
@@ -149,5 +152,5 @@ func (c *chain) remove(t *topic) {
 	}
 	*at = links{}
 	c.count--
-	c.bytes -= t.cost()
+	c.bytes -= mostCost(t.name)
 }

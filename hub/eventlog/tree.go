@@ -50,35 +50,39 @@ func (n *tree) grow(token string) *tree {
 	return next
 }
 
-// put adds a topic, at the node that some tokens of its name led to.
-func (n *tree) put(rest string, t *topic) {
+// put adds a topic, at the node that some tokens of its name led to, and returns how many nodes it made.
+func (n *tree) put(rest string, t *topic) (made int) {
 	for more := true; more; {
 		var token string
 		token, rest, more = strings.Cut(rest, ".")
 		next := n.child(token)
 		if next == nil {
 			next = n.grow(token)
+			made++
 		}
 		n.size++
 		n = next
 	}
 	n.size++
 	n.topic = t
+	return made
 }
 
-// take removes a topic.
-func (n *tree) take(rest string) {
+// take removes a topic, and returns how many nodes went with it.
+func (n *tree) take(rest string) (gone int) {
 	token, rest, more := strings.Cut(rest, ".")
 	next := n.child(token)
 	if n.size--; more {
-		next.take(rest)
+		gone = next.take(rest)
 	} else {
 		next.topic = nil
 		next.size--
 	}
 	if next.size == 0 {
 		n.prune(token)
+		gone++
 	}
+	return gone
 }
 
 func (n *tree) leaf() bool { return len(n.few)+len(n.many) == 0 }
