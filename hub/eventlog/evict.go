@@ -136,6 +136,7 @@ func (m *Memory) loses(t *topic, e *Entry) {
 		lost.newest = l
 	}
 	t.lost.include(lost)
+	t.node.lose(lost)
 	m.lost.include(lost)
 	if m.losers.newest == t {
 		return

@@ -82,7 +82,8 @@ func (m *Memory) lossOf(name string) losses {
 
 // lossesOf names the topics that a pattern chooses and that lost something; the pattern stands for forgotten ones, and for too
 // many. Only topics that lost something since the reader was told are looked at, or only those that it chooses if they are fewer:
-// there may be very many others.
+// there may be very many others. Where both are many, the pattern stands for them if one lost something that the reader has not read,
+// told or not.
 func (m *Memory) lossesOf(p event.Selector, told uint64, untold func(losses, *topic) bool) (out []string) {
 	for _, rules := range [...][]*rule{m.rules, m.retired} {
 		for _, r := range rules {
@@ -96,6 +97,12 @@ func (m *Memory) lossesOf(p event.Selector, told uint64, untold func(losses, *to
 		if looked++; looked == nearby {
 			if chosen, ok := m.lossesOfFew(p, untold); ok {
 				return chosen
+			}
+			if may, ok := m.topics.tree.lost(p.Tokens(), untold); ok {
+				if may {
+					out = []string{p.String()}
+				}
+				return out
 			}
 		}
 		if untold(t.lost, t) && p.Match(t.name) {

@@ -149,6 +149,55 @@ func TestForgottenTopicsStillTellGaps(t *testing.T) {
 	}
 }
 
+// TestLossesAmongManyTopicsAreFoundWithoutALookAtEach holds that however many topics lost something since a reader was told, few of
+// them are looked at: none is missed for that, and a pattern of which nothing was lost after the cursor is not named.
+func TestLossesAmongManyTopicsAreFoundWithoutALookAtEach(t *testing.T) {
+	m := NewMemory([]Rule{{sel("u.>"), 2, time.Hour}, {sel(">"), 1, time.Hour}}, 1<<30, 0)
+	all, deep := names("u.", 5*nearby), names("u.of.", 3*nearby)
+	round := func(names []string) {
+		for _, name := range names {
+			publish(t, m, name)
+		}
+	}
+	check := func(after uint64, pattern string, want ...string) {
+		t.Helper()
+		s, _ := subscribe(t, m, Start{}, pattern)
+		looked := 0
+		got := m.lossesOf(sel(pattern), m.all.dropsAt(after), func(l losses, of *topic) bool {
+			looked++
+			return l.all.seq > s.from(of, after)
+		})
+		if !slices.Equal(got, want) || looked > 3*nearby {
+			t.Errorf("%s lost %v after %d, want %v; %d looks", pattern, got, after, want, looked)
+		}
+	}
+	round(all)
+	round(deep)
+	round(all)
+	round(deep)
+	cursor := m.Head().Seq
+	round(all) // each lost what was read
+	round(deep)
+	for range 3 {
+		publish(t, m, "hot")
+	}
+	check(cursor, "u.*")
+	check(cursor, "u.>")
+	check(cursor, "u.of.*")
+	check(cursor, ">", ">")
+	for range 2 {
+		publish(t, m, deep[7])
+	}
+	check(cursor, "u.of.*", "u.of.*")
+	round(all[:2*nearby]) // it is far from the newest ones that lost something
+	check(cursor, "u.*")
+	check(cursor, "u.of.*", "u.of.*")
+	check(cursor, "u.>", "u.>")
+	round(all)
+	check(cursor, "u.*", "u.*")
+	check(m.Head().Seq, "u.*")
+}
+
 func TestANewRuleTellsTheGapsOfTopicsThatItTakesOver(t *testing.T) {
 	now := time.Unix(1000, 0)
 	all, some := Rule{sel(">"), 1, time.Second}, Rule{sel("p.*"), 1, time.Second}

@@ -19,10 +19,10 @@ const keyOverhead = 88
 
 // topicOverhead is what a topic costs besides its name, its events and its nodes in a tree: the struct, its entry in a map that is at
 // worst half full, and the allocator's rounding.
-const topicOverhead = 340
+const topicOverhead = 330
 
 // nodeOverhead is what a node of the tree costs, with its place in the one above.
-const nodeOverhead = 80
+const nodeOverhead = 96
 
 // Memory is a Log in memory. Its epoch is new each time, so there must be one of it for a stream.
 type Memory struct {

@@ -20,6 +20,8 @@ type topic struct {
 	newest map[string]*Entry
 	// lasting are those of its entries that are worth it longest.
 	lasting lasting
+	// node of the tree where its name ends.
+	node *tree
 	// index in topics.all, and in ages; the latter is -1 while it holds no event.
 	index, due int
 	// complete says that no event follows.

@@ -12,10 +12,12 @@ const fewBranches = 8
 // tree finds the topics that a pattern chooses by their tokens: the cost grows with those that begin as the pattern does, and with no
 // others.
 type tree struct {
-	topic *topic // that ends here
-	few   []branch
-	many  map[string]*tree // in place of few
-	size  int              // topics that end here or below
+	topic  *topic // that ends here
+	few    []branch
+	many   map[string]*tree // in place of few
+	size   int              // topics that end here or below
+	parent *tree            // nil is none
+	crowd  *crowd           // nil while there are few topics
 }
 
 type branch struct {
@@ -33,7 +35,7 @@ func (n *tree) child(token string) *tree {
 }
 
 func (n *tree) grow(token string) *tree {
-	next := &tree{}
+	next := &tree{parent: n}
 	switch {
 	case n.many != nil:
 		n.many[token] = next
@@ -64,7 +66,10 @@ func (n *tree) put(rest string, t *topic) (made int) {
 		n = next
 	}
 	n.size++
-	n.topic = t
+	n.topic, t.node = t, n
+	for ; n != nil; n = n.parent {
+		n.gather()
+	}
 	return made
 }
 
@@ -78,7 +83,7 @@ func (n *tree) take(rest string) (gone int) {
 		next.topic = nil
 		next.size--
 	}
-	if next.size == 0 {
+	if n.gather(); next.size == 0 {
 		n.prune(token)
 		gone++
 	}
