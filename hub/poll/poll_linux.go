@@ -21,8 +21,6 @@ const (
 	Ended Events = unix.EPOLLRDHUP
 	// Closed: the connection is gone, in both directions.
 	Closed Events = unix.EPOLLHUP | unix.EPOLLERR
-	// Exclusive wakes one of several pollers that wait for the same socket. It is for Add alone.
-	Exclusive Events = unix.EPOLLEXCLUSIVE
 )
 
 // batch is how many sockets one call of Wait reports at most: few enough that whoever else waits for the processor gets it soon.

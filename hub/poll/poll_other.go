@@ -14,7 +14,6 @@ const (
 	Writable
 	Ended
 	Closed
-	Exclusive
 )
 
 // Poller is nothing here.
