@@ -46,6 +46,8 @@ func (h *handler) Serve(r *http1.Request, to []byte) ([]byte, http1.Verdict) {
 		}
 		h.taken <- fd
 		return nil, http1.Taken
+	case string(r.Path) == "/panic":
+		panic("this is expected")
 	case string(r.Path) == "/block":
 		h.blocked <- struct{}{}
 		h.blocked <- struct{}{}

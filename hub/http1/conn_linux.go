@@ -3,6 +3,7 @@ package http1
 import (
 	"bytes"
 	"errors"
+	"runtime/debug"
 	"time"
 
 	"github.com/runnel-dev/runnel/hub/poll"
@@ -94,8 +95,15 @@ func (l *loop) serve(c *conn, b []byte) {
 	l.closeRested(c)
 }
 
-// answer says whether the request was answered.
-func (l *loop) answer(c *conn) bool {
+// answer says whether the request was answered. A handler that panics has answered with the end of the connection, as with net/http.
+func (l *loop) answer(c *conn) (answered bool) {
+	defer func() {
+		if err := recover(); err != nil {
+			l.front.options.logf("panic serving %s: %v\n%s", c.remoteAddr(), err, debug.Stack())
+			l.request.Close = true
+			answered = !c.taken
+		}
+	}()
 	l.served = true
 	c.since = l.clock.now
 	l.request.peer = c

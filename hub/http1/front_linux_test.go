@@ -93,6 +93,19 @@ func TestRequestsMayComeInParts(t *testing.T) {
 	}
 }
 
+func TestAPanicEndsItsConnectionAlone(t *testing.T) {
+	oneLoop(t)
+	s := start(t, http1.Options{})
+	other := s.dial().send(request("/a", "")).expect("front /a? y")
+	first, second := halves(request("/panic", "whole"))
+	c := s.dial().send(request("/a", "before") + first)
+	c.expect("front /a? y before").send(second + request("/a", "after")).ends()
+	if said := <-s.log; !strings.Contains(said, "this is expected") || !strings.Contains(said, ".Serve(") {
+		t.Errorf("%q", said)
+	}
+	other.send(request("/a", "still")).expect("front /a? y still")
+}
+
 func TestAnAnswerIsWrittenAsNetHTTPWritesIt(t *testing.T) {
 	s := start(t, http1.Options{})
 	date := regexp.MustCompile(`Date: (\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT)\r`)

@@ -14,7 +14,8 @@ import (
 // Handler answers requests. Each loop calls it, several at the same time. It must not block: all connections of the loop would wait.
 type Handler interface {
 	// Serve appends the whole answer to answers, which hold those of requests before, and returns them with Answered. With Pass and
-	// Taken it returns anything, and must not have appended.
+	// Taken it returns anything, and must not have appended. When it panics, its connection ends after the answers before, unless it was
+	// taken.
 	Serve(r *Request, answers []byte) ([]byte, Verdict)
 	// Rounded is called when a loop has served all requests that were there at the same time, at least one. What Serve leaves to do for
 	// many requests at once belongs here; answers may have been sent before.
