@@ -40,26 +40,42 @@ func (c *conn) token() poll.Token { return poll.Token(c.fd) }
 
 // read reads what there is, and serves it.
 func (l *loop) read(c *conn) {
-	into, had := l.buffer, len(c.early)
 	if c.total > 0 {
-		into = c.early[:c.total]
-	} else {
-		copy(into, c.early)
+		l.readBody(c)
+		return
 	}
-	n, err := poll.Read(c.fd, into[had:])
+	had := copy(l.buffer, c.early)
+	n, err := poll.Read(c.fd, l.buffer[had:])
+	if l.usable(c, n, err) {
+		l.serve(c, l.buffer[:had+n])
+	}
+}
+
+// readBody adds what there is to early, which grows with what has come, not with what was announced.
+func (l *loop) readBody(c *conn) {
+	n, err := poll.Read(c.fd, l.buffer[:c.total-len(c.early)])
+	if !l.usable(c, n, err) {
+		return
+	}
+	if c.early = append(c.early, l.buffer[:n]...); len(c.early) == c.total {
+		l.serve(c, c.early)
+	}
+}
+
+// usable says whether a read brought anything. It takes care of connections that have ended.
+func (l *loop) usable(c *conn, n int, err error) bool {
 	switch {
 	case errors.Is(err, poll.ErrAgain):
 	case err != nil:
 		l.close(c)
-	case n == 0 && had > 0 && l.phase == serving:
-		l.pass(c, into[:had]) // net/http knows what half a request is worth
+	case n == 0 && len(c.early) > 0 && l.phase == serving:
+		l.pass(c, c.early) // net/http knows what half a request is worth
 	case n == 0:
 		l.close(c)
-	case had+n < c.total:
-		c.early = into[:had+n]
 	default:
-		l.serve(c, into[:had+n])
+		return true
 	}
+	return false
 }
 
 // serve answers the requests that b holds. What follows them is kept, or passed on.
@@ -122,7 +138,7 @@ func (l *loop) keep(c *conn, b []byte) {
 	if total > 0 || !c.fresh && len(c.early) == 0 {
 		c.since = l.clock.now
 	}
-	c.early = append(make([]byte, 0, max(total, len(b))), b...)
+	c.early = bytes.Clone(b)
 	c.total = total
 }
 

@@ -37,6 +37,31 @@ func TestClientsThatRestAreCut(t *testing.T) {
 	}
 }
 
+func TestAnAnnouncedBodyTakesNoMemory(t *testing.T) {
+	oneLoop(t)
+	const n, announced, most = 200, 60_000, 16 << 10
+	s := start(t, http1.Options{})
+	other := s.dial().send(request("/a", "")).expect("front /a? y")
+	before, whole := taken(), request("/a", strings.Repeat("x", announced))
+	first, second := halves(whole)
+	var clients []*client
+	for range n {
+		clients = append(clients, s.dial().send(first))
+	}
+	other.send(request("/a", "")).expect("front /a? y") // so those before it were read
+	if each := (taken() - before) / n; each > most {
+		t.Errorf("%d bytes were taken for a client that sent %d", each, len(first))
+	}
+	clients[0].send(second).expect("front /a? y " + strings.Repeat("x", announced))
+}
+
+// taken is how much memory was taken so far, whether or not it was given back.
+func taken() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
+}
+
 func TestEndingInTheMiddleIsForNetHTTP(t *testing.T) {
 	c := start(t, http1.Options{}).dial().send("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
 	if err := c.CloseWrite(); err != nil {
