@@ -12,15 +12,15 @@ import (
 	"github.com/runnel-dev/runnel/hub/http1"
 )
 
-// newFront puts a front before net/http where that is possible: on a port in clear text, on a system that has it. Otherwise it is nil.
-func (h *Hub) newFront(listener net.Listener, handler http1.Handler) *http1.Front {
+// newFront puts a front before net/http where that is possible: on a port in clear text, on a system that has it. Otherwise it is nil. The
+// options are what differs from port to port.
+func (h *Hub) newFront(listener net.Listener, handler http1.Handler, o http1.Options) *http1.Front {
 	if h.portable || h.certificate != nil {
 		return nil
 	}
-	f, err := http1.New(listener, handler, http1.Options{
-		HeaderTimeout: h.headers, IdleTimeout: idleTimeout, WriteTimeout: h.body + h.stall,
-		KeepAlive: probes(), ErrorLog: h.errorLog(),
-	})
+	o.HeaderTimeout, o.IdleTimeout, o.WriteTimeout = h.headers, idleTimeout, h.body+h.stall
+	o.KeepAlive, o.ErrorLog = probes(), h.errorLog()
+	f, err := http1.New(listener, handler, o)
 	if err != nil {
 		if !errors.Is(err, errors.ErrUnsupported) {
 			h.logger.Warn("each connection takes a goroutine", "address", listener.Addr().String(), "error", err)

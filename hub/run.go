@@ -36,10 +36,10 @@ const drainPoll = 20 * time.Millisecond
 func (h *Hub) Run(ctx context.Context) error {
 	publish, subscribe := h.publish, h.subscribe
 	var fronts []*http1.Front
-	if f := h.newFront(publish, publishFront{h}); f != nil {
+	if f := h.newFront(publish, publishFront{h}, http1.Options{}); f != nil {
 		fronts, publish = append(fronts, f), f.Passed()
 	}
-	if f := h.newFront(subscribe, newSubscribeFront(h)); f != nil {
+	if f := h.newFront(subscribe, newSubscribeFront(h), http1.Options{GetOnly: true}); f != nil {
 		fronts, subscribe = append(fronts, f), f.Passed()
 	}
 	servers := map[*http.Server]net.Listener{

@@ -89,7 +89,8 @@ func (l *loop) serve(c *conn, b []byte) {
 			break
 		}
 		n, found := l.request.parse(b)
-		if found == partial && (l.request.total > 0 || len(b) < maxHead) {
+		unwanted := l.request.Post && l.front.options.GetOnly
+		if found == partial && !unwanted && (l.request.total > 0 || len(b) < maxHead) {
 			l.keep(c, b)
 			break
 		}

@@ -128,10 +128,11 @@ func TestNothingIsLeft(t *testing.T) {
 }
 
 // bare is a front that nobody is behind.
-func bare(t *testing.T) (f *http1.Front, addr string, served chan error) {
+func bare(t *testing.T, o http1.Options) (f *http1.Front, addr string, served chan error) {
 	t.Helper()
 	ln := listen(t)
-	f, err := http1.New(ln, &handler{}, http1.Options{HeaderTimeout: time.Hour, IdleTimeout: time.Hour})
+	o.HeaderTimeout, o.IdleTimeout = time.Hour, time.Hour
+	f, err := http1.New(ln, &handler{}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,8 +141,21 @@ func bare(t *testing.T) (f *http1.Front, addr string, served chan error) {
 	return f, ln.Addr().String(), served
 }
 
+func dial(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func TestShutdownWaitsUntilWhatIsPassedIsAnswered(t *testing.T) {
-	f, addr, served := bare(t)
+	f, addr, served := bare(t, http1.Options{})
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +198,7 @@ func TestShutdownWaitsUntilWhatIsPassedIsAnswered(t *testing.T) {
 
 func TestWhoIsPassedToNobodyIsClosed(t *testing.T) {
 	oneLoop(t)
-	f, addr, served := bare(t)
+	f, addr, served := bare(t, http1.Options{})
 	dial := func(text string) net.Conn {
 		c, err := net.Dial("tcp", addr)
 		if err != nil {

@@ -44,6 +44,9 @@ type Options struct {
 	// KeepAlive is set on all connections, also those that are passed on. Zero values in it are the system's. Not enabled leaves what the
 	// listener has.
 	KeepAlive net.KeepAliveConfig
+	// GetOnly says that the handler passes every POST, so that net/http is given one as soon as its first line is there. One that comes as a
+	// whole is still the handler's to pass.
+	GetOnly bool
 	// ErrorLog is told what goes wrong with connections; nil is nobody.
 	ErrorLog *log.Logger
 }

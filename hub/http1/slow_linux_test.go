@@ -3,6 +3,7 @@ package http1_test
 import (
 	"errors"
 	"io"
+	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -53,6 +54,35 @@ func TestAnAnnouncedBodyTakesNoMemory(t *testing.T) {
 		t.Errorf("%d bytes were taken for a client that sent %d", each, len(first))
 	}
 	clients[0].send(second).expect("front /a? y " + strings.Repeat("x", announced))
+}
+
+func TestAnUnwantedPostIsNotWaitedFor(t *testing.T) {
+	oneLoop(t)
+	for getOnly, want := range map[bool]int{true: 1, false: 0} {
+		f, addr, served := bare(t, http1.Options{GetOnly: getOnly})
+		c, other := dial(t, addr), dial(t, addr)
+		first, _ := halves(request("/a", "whole"))
+		for _, send := range []struct {
+			by   net.Conn
+			text string
+		}{{c, first}, {other, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"}} {
+			if _, err := send.by.Write([]byte(send.text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := other.Read(make([]byte, 1)); err != nil { // so the one before it was read
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Close(), <-served); err != nil { // which closes all that were not passed on
+			t.Error(err)
+		}
+		if n := openTo(t, addr); n != want {
+			t.Errorf("GET only: %t: %d connections were passed on, want %d", getOnly, n, want)
+		}
+		if err := f.Passed().Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // taken is how much memory was taken so far, whether or not it was given back.
