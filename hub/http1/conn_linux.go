@@ -13,7 +13,7 @@ import (
 type conn struct {
 	loop *loop
 	fd   int
-	// early is a part of a request, or what is to be passed on as soon as the answers before it are sent.
+	// early is a part of a request, or what is to be served or passed on as soon as the answers before it are sent.
 	early []byte
 	// total is how long the request is that early is a part of, once its header has come; else 0.
 	total int
@@ -81,6 +81,16 @@ func (l *loop) usable(c *conn, n int, err error) bool {
 // serve answers the requests that b holds. What follows them is kept, or passed on.
 func (l *loop) serve(c *conn, b []byte) {
 	for {
+		if len(l.answers) >= answersAtOnce {
+			if l.flush(c) != nil {
+				l.close(c)
+				return
+			}
+			if len(c.unsent) > 0 {
+				c.early, c.total = bytes.Clone(b), 0
+				return
+			}
+		}
 		if c.posted {
 			b = withoutLineEnds(b)
 		}
@@ -174,6 +184,10 @@ func (l *loop) resume(c *conn) {
 	}
 	if l.poller.Change(c.fd, poll.Readable, c.token()) != nil {
 		l.close(c)
+		return
+	}
+	if len(c.early) > 0 {
+		l.serve(c, c.early)
 		return
 	}
 	l.closeRested(c)

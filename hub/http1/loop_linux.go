@@ -18,6 +18,9 @@ const (
 	wholeWithin = time.Second
 	// maxHead is how long a header may be that comes in parts, since it is read again with each of them.
 	maxHead = 8 << 10
+	// answersAtOnce is how many bytes of answers are made before they are sent: a hundred or so. A read may hold 2400 requests, and a client
+	// that does not read takes no more memory than this, its last answer and the read.
+	answersAtOnce = 16 << 10
 	// acceptAtOnce is how many connections a loop accepts before it looks after those that it has: two milliseconds or so. Many wait when
 	// readers come back all at once, and who finds the listener's queue full tries again after a second, then two, then four.
 	acceptAtOnce = 512

@@ -111,12 +111,25 @@ func TestAClientThatDoesNotReadIsWaitedFor(t *testing.T) {
 
 	s = start(t, http1.Options{WriteTimeout: short})
 	c = s.dial().send(text)
-	for s.handler.served.Load() < 8 {
+	for s.handler.served.Load() == 0 {
 		runtime.Gosched()
 	}
 	if n, err := io.Copy(io.Discard, waiting{c, s}); errors.Is(err, os.ErrDeadlineExceeded) || n >= 8<<20 {
 		t.Errorf("%d bytes, %v", n, err)
 	}
+}
+
+func TestAClientThatDoesNotReadIsNotAnsweredAheadOfIt(t *testing.T) {
+	oneLoop(t)
+	s := start(t, http1.Options{})
+	const n, most = 64, 32 // which are more than the sockets have room for
+	c := s.dial().send(strings.Repeat(request("/large", "x"), n) + request("/pass", "y"))
+	s.dial().send(request("/a", "o")).expect("front /a? y o")
+	if served := s.handler.served.Load() - 1; served < 1 || served > most {
+		t.Errorf("%d of %d requests were answered before any answer was read", served, n)
+	}
+	c.large(n, "x")
+	c.expect("net/http /pass? y y")
 }
 
 // waiting reads nothing until the server has closed its connections.
