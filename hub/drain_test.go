@@ -84,6 +84,28 @@ func TestNewcomersInADrainAreRefusedSoftly(t *testing.T) {
 	s.end()
 }
 
+func TestAPortThatWaitsKeepsNoOtherOpen(t *testing.T) {
+	s := start(t, nil)
+	const whole = "POST /v1/topics/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nhalf"
+	answers, publisher := raw(t, s.Addrs().Publish, whole[:len(whole)-1])
+	for _, addr := range []string{s.Addrs().Publish, s.Addrs().Subscribe, s.Addrs().Admin} { // so the publisher was accepted before the end
+		do(t, "GET", "http://"+addr+"/", "")
+	}
+	s.stop()
+	for _, addr := range []string{s.Addrs().Subscribe, s.Addrs().Admin} {
+		for c, err := net.Dial("tcp", addr); err == nil; c, err = net.Dial("tcp", addr) {
+			_ = c.Close()
+		}
+	}
+	if _, err := publisher.Write([]byte(whole[len(whole)-1:])); err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := http.ReadResponse(answers, nil); err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("the publisher is not waited for: %v, %v", resp, err)
+	}
+	s.end()
+}
+
 func TestStuckReaderIsCut(t *testing.T) {
 	s := startWith(t, hub.Options{StallTimeout: 200 * time.Millisecond}, func(c *config.Config) {
 		c.Limits.EventBytes = 1 << 20

@@ -34,34 +34,15 @@ const drainPoll = 20 * time.Millisecond
 // Run serves until ctx is done, then drains: the hub turns not-ready, goes on serving, and closes its readers evenly over the
 // drain window. It returns as soon as the last is gone. It is called once.
 func (h *Hub) Run(ctx context.Context) error {
-	publish, subscribe := h.publish, h.subscribe
-	var fronts []*http1.Front
-	if f := h.newFront(publish, publishFront{h}, http1.Options{}); f != nil {
-		fronts, publish = append(fronts, f), f.Passed()
-	}
-	if f := h.newFront(subscribe, newSubscribeFront(h), http1.Options{GetOnly: true}); f != nil {
-		fronts, subscribe = append(fronts, f), f.Passed()
-	}
-	servers := map[*http.Server]net.Listener{
-		h.server(h.publishRoutes(), h.certificate):   publish,
-		h.server(h.subscribeRoutes(), h.certificate): subscribe,
-		h.adminServer(): h.admin, // kubelets and the operator come without an authority for its certificate
+	ports := []port{
+		newPort(h.publish, h.newFront(h.publish, publishFront{h}, http1.Options{}), h.server(h.publishRoutes(), h.certificate)),
+		newPort(h.subscribe, h.newFront(h.subscribe, newSubscribeFront(h), http1.Options{GetOnly: true}), h.server(h.subscribeRoutes(), h.certificate)),
+		newPort(h.admin, nil, h.adminServer()), // kubelets and the operator come without an authority for its certificate
 	}
 	var work sync.WaitGroup
-	failed := make(chan error, len(servers)+len(fronts))
-	for _, front := range fronts {
-		work.Go(func() {
-			if err := front.Serve(); err != nil {
-				failed <- err
-			}
-		})
-	}
-	for server, listener := range servers {
-		work.Go(func() {
-			if err := serve(server, listener); !errors.Is(err, http.ErrServerClosed) {
-				failed <- err
-			}
-		})
+	failed := make(chan error, serversOfPort*len(ports))
+	for _, p := range ports {
+		p.serve(&work, failed)
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	work.Go(func() { h.expire(background) })
@@ -77,29 +58,12 @@ func (h *Hub) Run(ctx context.Context) error {
 		err = fmt.Errorf("a server stopped: %w", err)
 	}
 	stop()
-	err = errors.Join(err, shutdown(fronts, servers))
+	err = errors.Join(err, shutdown(ports))
 	h.conversations.close()
 	work.Wait()
 	h.pool.Close()
 	h.remote.Close()
 	h.logger.Info("stopped")
-	return err
-}
-
-// shutdown lets requests end that are under way, for a while.
-func shutdown(fronts []*http1.Front, servers map[*http.Server]net.Listener) (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	for _, front := range fronts { // before the servers that they pass connections to
-		if front.Shutdown(ctx) != nil {
-			err = errors.Join(err, front.Close())
-		}
-	}
-	for server := range servers {
-		if server.Shutdown(ctx) != nil {
-			err = errors.Join(err, server.Close())
-		}
-	}
 	return err
 }
 
@@ -134,13 +98,6 @@ func (h *Hub) adminServer() *http.Server {
 	s := h.server(h.adminRoutes(), nil)
 	s.ReadTimeout = h.body
 	return s
-}
-
-func serve(server *http.Server, listener net.Listener) error {
-	if server.TLSConfig != nil {
-		return server.ServeTLS(listener, "", "")
-	}
-	return server.Serve(listener)
 }
 
 // server encrypts when there is a certificate to come.
