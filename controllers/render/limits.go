@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/hub/process"
 )
 
@@ -46,16 +45,15 @@ func resourceProblems(r Resolved) []string {
 	if !ok {
 		return problems
 	}
-	connections := r.Connections
-	if connections == 0 { // the hub decides: counted as the built-in one, since some figure is needed
-		connections = config.DefaultConnections
+	connections, lower := r.Connections, "retention.bytes or limits.connections"
+	if connections == 0 { // the hub lets in as many as fit, and no less than this
+		connections, lower = process.MinReaders, "retention.bytes"
 	}
 	overhead := int64(hubBaseBytes) + int64(connections)*hubConnectionBytes
 	if need := r.RetentionBytes + overhead; need > limit.Value() {
 		problems = append(problems, fmt.Sprintf("template.resources.limits.memory: %s is less than the hub may need, %s: "+
-			"retention.bytes %s and an overhead of %s (32Mi, and 16Ki for each of %d connections): "+
-			"raise the limit, or lower retention.bytes or limits.connections",
-			limit.String(), mebibytes(need), mebibytes(r.RetentionBytes), mebibytes(overhead), connections))
+			"retention.bytes %s and an overhead of %s (%s, and 16Ki for each of %d connections): raise the limit, or lower %s",
+			limit.String(), mebibytes(need), mebibytes(r.RetentionBytes), mebibytes(overhead), mebibytes(hubBaseBytes), connections, lower))
 	}
 	return problems
 }

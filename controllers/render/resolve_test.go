@@ -143,18 +143,21 @@ func TestContradictionsAreNamed(t *testing.T) {
 			s.Retention.Bytes, s.Limits.EventBytes = bytes("2Mi"), bytes("1Mi")
 		}, nil},
 		"history beyond the memory limit": {func(s *v1alpha1.EventStreamSpec) { s.Retention.Bytes = bytes("256Mi") },
-			[]string{"template.resources.limits.memory", "512Mi", "601Mi", "retention.bytes 256Mi", "overhead of 345Mi", "20000"}},
+			[]string{"template.resources.limits.memory", "512Mi", "625Mi", "retention.bytes 256Mi", "overhead of 369Mi", "20000"}},
 		"the limit is raised with it": {func(s *v1alpha1.EventStreamSpec) {
-			s.Retention.Bytes, s.Template = bytes("256Mi"), &v1alpha1.HubTemplate{Resources: memory("", "601Mi")}
+			s.Retention.Bytes, s.Template = bytes("256Mi"), &v1alpha1.HubTemplate{Resources: memory("", "625Mi")}
 		}, nil},
 		"connections need memory": {func(s *v1alpha1.EventStreamSpec) { s.Limits.Connections = connections(100000) },
-			[]string{"template.resources.limits.memory", "overhead of 1595Mi", "100000"}},
+			[]string{"template.resources.limits.memory", "overhead of 1619Mi", "100000"}},
 		"fewer connections need less": {func(s *v1alpha1.EventStreamSpec) {
-			s.Limits.Connections, s.Template = connections(1000), &v1alpha1.HubTemplate{Resources: memory("", "128Mi")}
+			s.Limits.Connections, s.Template = connections(1000), &v1alpha1.HubTemplate{Resources: memory("", "136Mi")}
 		}, nil},
-		"no limit of connections counts as the built-in one": {func(s *v1alpha1.EventStreamSpec) {
-			s.Limits.Connections, s.Template = connections(0), &v1alpha1.HubTemplate{Resources: memory("", "128Mi")}
-		}, []string{"limits.connections", "20000"}},
+		"connections that are left to the hub need what the fewest take": {func(s *v1alpha1.EventStreamSpec) {
+			s.Limits.Connections, s.Template = connections(0), &v1alpha1.HubTemplate{Resources: memory("", "122Mi")}
+		}, nil},
+		"less than the fewest take": {func(s *v1alpha1.EventStreamSpec) {
+			s.Limits.Connections, s.Template = connections(0), &v1alpha1.HubTemplate{Resources: memory("", "121Mi")}
+		}, []string{"template.resources.limits.memory", "122Mi", "56Mi, and 16Ki for each of 100 connections", "lower retention.bytes"}},
 		"without a memory limit anything fits": {func(s *v1alpha1.EventStreamSpec) {
 			s.Retention.Bytes, s.Template = bytes("64Gi"), &v1alpha1.HubTemplate{Resources: memory("1Gi", "")}
 		}, nil},

@@ -8,8 +8,13 @@ import (
 
 // What things take, in bytes.
 const (
-	// BaseBytes is a hub without readers and events: the program, its runtime and the requests of publishers.
-	BaseBytes = 32 << 20
+	// BaseBytes is a hub without readers and events: the program, its runtime and the requests of publishers, and the ids of what they
+	// sent in the last two minutes.
+	BaseBytes = programBytes + idBytes
+	// programBytes is the same without ids.
+	programBytes = 32 << 20
+	// idBytes are 100,000 ids, the most that are remembered, of 250 bytes each.
+	idBytes = 24 << 20
 	// plainBytes is an idle reader on plain HTTP/1.1: its entries in the tables of its shard, and the connection.
 	plainBytes = 1536
 	// PortableBytes is an idle reader of TLS or HTTP/2: a goroutine's stack, the buffers of both directions and the state of the cipher.
@@ -35,8 +40,8 @@ const (
 	ownDescriptors = 64
 )
 
-// minReaders are let in however little memory there is: a hub that serves nobody helps nobody.
-const minReaders = 100
+// MinReaders are let in however little memory there is: a hub that serves nobody helps nobody.
+const MinReaders = 100
 
 // Limits of a process. In each, zero is none, or none that is known.
 type Limits struct {
@@ -60,7 +65,7 @@ type Use struct {
 // descriptors: without one, a connection would hang in place of an answer. Without a word of it, memory bounds them too:
 //
 //	descriptors − 64 − descriptors/32
-//	(memory·15/16 − 32 MiB − retention·5/4) / (reader·5/4 + 6 KiB), with a reader of 1.5 KiB, or 16 KiB in TLS
+//	(memory·15/16 − 56 MiB − retention·5/4) / (reader·5/4 + 6 KiB), with a reader of 1.5 KiB, or 16 KiB in TLS
 //
 // Weakness: a reader of HTTP/2 in clear text takes as much as one of TLS, and is counted as one of plain HTTP/1.1. On the other hand
 // many of its readers share a descriptor.
@@ -88,7 +93,7 @@ func (l Limits) readersByDescriptors() int64 {
 
 func (l Limits) readersInMemory(u Use) int64 {
 	room := l.room() - BaseBytes - withGarbage(u.Retention)
-	return max(room/(withGarbage(u.reader())+socketBytes), minReaders)
+	return max(room/(withGarbage(u.reader())+socketBytes), MinReaders)
 }
 
 // room is the memory that is planned with.

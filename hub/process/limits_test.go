@@ -26,9 +26,9 @@ func TestConnections(t *testing.T) {
 		"descriptors":                      {process.Limits{Descriptors: 20000}, process.Use{Retention: 64 * mebibyte}, 20000 - 64 - 625},
 		"hardly a descriptor":              {process.Limits{Descriptors: 60}, process.Use{}, 1},
 		"descriptors without end":          {process.Limits{Descriptors: 1<<64 - 1}, process.Use{}, 1<<31 - 1 - 64 - 1<<26 + 1},
-		"memory of 512Mi":                  {process.Limits{Memory: 512 * mebibyte}, process.Use{Retention: 64 * mebibyte}, 47851},
-		"memory of 512Mi, encrypted":       {process.Limits{Memory: 512 * mebibyte}, process.Use{Retention: 64 * mebibyte, Encrypted: true}, 14493},
-		"memory of 512Mi, more retention":  {process.Limits{Memory: 512 * mebibyte}, process.Use{Retention: 256 * mebibyte}, 16644},
+		"memory of 512Mi":                  {process.Limits{Memory: 512 * mebibyte}, process.Use{Retention: 64 * mebibyte}, 44730},
+		"memory of 512Mi, encrypted":       {process.Limits{Memory: 512 * mebibyte}, process.Use{Retention: 64 * mebibyte, Encrypted: true}, 13548},
+		"memory of 512Mi, more retention":  {process.Limits{Memory: 512 * mebibyte}, process.Use{Retention: 256 * mebibyte}, 13523},
 		"memory that is less than history": {process.Limits{Memory: 64 * mebibyte}, process.Use{Retention: 64 * mebibyte}, 100},
 		"the narrower of both":             {process.Limits{Descriptors: 1024, Memory: 512 * mebibyte}, process.Use{Retention: 64 * mebibyte}, 928},
 	} {
@@ -48,8 +48,8 @@ func TestGoMemory(t *testing.T) {
 		"none":                           {0, process.Use{}, 1000, 0},
 		"no readers":                     {512 * mebibyte, process.Use{Retention: 64 * mebibyte}, 0, 480 * mebibyte},
 		"some readers":                   {512 * mebibyte, process.Use{Retention: 64 * mebibyte}, 20480, 360 * mebibyte},
-		"more sockets than memory":       {512 * mebibyte, process.Use{Retention: 64 * mebibyte}, 102400, (32 + 80 + 187.5) * mebibyte},
-		"more sockets, encrypted":        {512 * mebibyte, process.Use{Retention: 64 * mebibyte, Encrypted: true}, 16384, (32 + 80 + 320) * mebibyte},
+		"more sockets than memory":       {512 * mebibyte, process.Use{Retention: 64 * mebibyte}, 102400, (56 + 80 + 187.5) * mebibyte},
+		"more sockets, encrypted":        {512 * mebibyte, process.Use{Retention: 64 * mebibyte, Encrypted: true}, 16384, (56 + 80 + 320) * mebibyte},
 		"less memory than the hub needs": {64 * mebibyte, process.Use{Retention: 64 * mebibyte}, 100, 60 * mebibyte},
 	} {
 		if got := (process.Limits{Memory: c.memory}).GoMemory(c.use, c.readers); got != c.want {
