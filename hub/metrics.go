@@ -43,7 +43,7 @@ func newMetrics(h *Hub) *metrics {
 		events:           vector("runnel_hub_published_events_total", "Events stored, by declared topic.", "topic"),
 		eventBytes:       vector("runnel_hub_published_bytes_total", "Payload bytes stored, by declared topic.", "topic"),
 		duplicates:       vector("runnel_hub_published_duplicates_total", "Events that were stored before under the same id, by declared topic.", "topic"),
-		publishRefused:   vector("runnel_hub_publish_refused_total", "Publish requests refused, by HTTP status and problem code.", "status", "code"),
+		publishRefused:   vector("runnel_hub_publish_refused_total", "Publish requests and single lines of batches refused, by HTTP status and problem code.", "status", "code"),
 		subscribeRefused: vector("runnel_hub_subscribe_refused_total", "Subscribe requests refused, by HTTP status and problem code.", "status", "code"),
 		turnedAway:       vector("runnel_hub_connections_refused_total", "Readers told to come back later, by reason: connections, identity, draining or keys.", "reason"),
 		delivered:        counter("runnel_hub_delivered_events_total", "Events that connections took."),

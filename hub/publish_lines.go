@@ -2,7 +2,9 @@ package hub
 
 import (
 	"bytes"
+	"iter"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,10 +21,11 @@ const (
 // batch is what publishing many lines takes. It serves one request after the other: an event that is stored keeps nothing of the text
 // that it was read from.
 type batch struct {
-	body    []byte
-	answers []byte
-	scanner scanner
-	event   event.Event
+	body     []byte
+	answers  []byte
+	warnings []string // each once
+	scanner  scanner
+	event    event.Event
 }
 
 // publishLines stores a batch and answers with a line for each of its lines.
@@ -45,6 +48,9 @@ func (h *Hub) publishLines(w http.ResponseWriter, r *http.Request, who auth.Publ
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.stall))
 	w.Header().Set("Content-Type", typeLines)
+	for _, text := range b.warnings {
+		w.Header().Add("Warning", text)
+	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(b.answers)))
 	_, _ = w.Write(b.answers) // a publisher that is gone may send the lines again under the same ids
 	return nil
@@ -53,18 +59,18 @@ func (h *Hub) publishLines(w http.ResponseWriter, r *http.Request, who auth.Publ
 // publishBatch stores the lines of a batch's body in their order, each for itself: a line that is refused stops none of the others. It
 // announces them, and leaves the answers in the batch: readers do not wait for a publisher that does not read its answer.
 func (h *Hub) publishBatch(who auth.Publisher, b *batch, limit int64) *problem {
-	rest := bytes.TrimRight(b.body, "\n")
-	lines := bytes.Count(rest, []byte{'\n'}) + 1
+	lines := 0
+	for range linesOf(b.body) {
+		lines++
+	}
 	if lines > maxLines {
 		return refuse(http.StatusRequestEntityTooLarge, "batch_too_large", "%d lines: send at most %d at once; nothing is stored", lines, maxLines)
 	}
 	if bad := h.pace(who, lines); bad != nil {
 		return bad
 	}
-	b.answers = b.answers[:0]
-	for i := range lines {
-		var line []byte
-		line, rest, _ = bytes.Cut(rest, []byte{'\n'})
+	b.answers, b.warnings = b.answers[:0], b.warnings[:0]
+	for i, line := range linesOf(b.body) {
 		stored, bad := h.publishLine(who, b, line, limit)
 		if bad != nil {
 			h.metrics.refusedPublish(bad)
@@ -75,21 +81,42 @@ func (h *Hub) publishBatch(who auth.Publisher, b *batch, limit int64) *problem {
 	return nil
 }
 
-func (h *Hub) publishLine(who auth.Publisher, b *batch, line []byte, limit int64) (answer, *problem) {
-	if b.scanner.event(line, limit, &b.event) {
-		return h.store(who, &b.event)
+// linesOf are the lines of a body that hold more than JSON's whitespace (RFC 8259, section 2), with their numbers from 0.
+func linesOf(body []byte) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		number := 0
+		for line := range bytes.SplitSeq(body, []byte{'\n'}) {
+			if len(bytes.TrimLeft(line, " \t\r")) == 0 {
+				continue
+			}
+			if !yield(number, line) {
+				return
+			}
+			number++
+		}
 	}
-	events, several, bad := decodeDocument(line, limit)
-	if bad != nil {
-		return answer{}, bad
-	}
-	if several {
-		return answer{}, refuse(http.StatusBadRequest, "topics_in_batch", "a line of a batch has one topic: write a line for each")
-	}
-	return h.store(who, events[0])
 }
 
-// appendLineAnswer appends the answer to one line of a batch: its index from 0, and the event's id or why it was refused.
+func (h *Hub) publishLine(who auth.Publisher, b *batch, line []byte, limit int64) (answer, *problem) {
+	e := &b.event
+	if !b.scanner.event(line, limit, e) {
+		events, several, bad := decodeDocument(line, limit)
+		if bad != nil {
+			return answer{}, bad
+		}
+		if several {
+			return answer{}, refuse(http.StatusBadRequest, "topics_in_batch", "a line of a batch has one topic: write a line for each")
+		}
+		e = events[0]
+	}
+	stored, bad := h.store(who, e)
+	if text := warning(e); bad == nil && text != "" && !slices.Contains(b.warnings, text) {
+		b.warnings = append(b.warnings, text)
+	}
+	return stored, bad
+}
+
+// appendLineAnswer appends the answer to one line of a batch: its index, and the event's id or why it was refused.
 func appendLineAnswer(b []byte, index int, stored answer, bad *problem) []byte {
 	b = strconv.AppendInt(append(b, `{"index":`...), int64(index), 10)
 	if bad != nil {
