@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/runnel-dev/runnel/hub/event"
 	"github.com/runnel-dev/runnel/hub/http1"
 )
 
@@ -32,18 +33,25 @@ func (h *Hub) newFront(listener net.Listener, handler http1.Handler, o http1.Opt
 
 func (h *Hub) errorLog() *log.Logger { return slog.NewLogLogger(h.logger.Handler(), slog.LevelDebug) }
 
-// publishFront answers who sends a raw event, the usual way to publish, without net/http. All other requests are passed on, and so are
-// those that are refused before anything has been counted for their publisher: what is said to them is said in one place.
+// publishFront answers who sends a raw event or a document in its usual form, which are the usual ways to publish, without net/http. All
+// other requests are passed on, and so are those that are refused before anything has been counted for their publisher: what is said to
+// them is said in one place.
 type publishFront struct{ hub *Hub }
 
-// rawPath is where raw events are sent to, followed by their topic.
-const rawPath = "/v1/topics/"
+const (
+	// rawPath is where raw events are sent to, followed by their topic.
+	rawPath = "/v1/topics/"
+	// documentPath is where documents are sent to.
+	documentPath = "/v1/publish"
+)
 
 // Serve implements http1.Handler.
 func (p publishFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Verdict) {
 	h := p.hub
-	topic, ok := bytes.CutPrefix(r.Path, []byte(rawPath))
-	if !ok || !r.Post || bytes.IndexByte(topic, '/') >= 0 {
+	topic, isRaw := bytes.CutPrefix(r.Path, []byte(rawPath))
+	isRaw = isRaw && bytes.IndexByte(topic, '/') < 0
+	isDocument := string(r.Path) == documentPath && mediaType(r.Header("Content-Type")) == typeJSON
+	if !r.Post || !isRaw && !isDocument {
 		return answers, http1.Pass
 	}
 	authorization := r.Header("Authorization")
@@ -54,14 +62,15 @@ func (p publishFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Ver
 			return answers, http1.Pass
 		}
 	}
-	values, bad := readParameters(string(r.RawQuery))
-	limit := h.state.Load().config.Limits.EventBytes
-	if bad != nil || int64(len(r.Body)) > rawRoom(values, limit) {
-		return answers, http1.Pass
+	var e *event.Event
+	if isRaw {
+		e = p.raw(r, topic)
+	} else {
+		b := h.batch()
+		defer h.release(b)
+		e = p.document(r, b)
 	}
-	// The log keeps nothing of the body.
-	e, bad := rawEvent(string(topic), values, func(name string) string { return string(r.Header(name)) }, r.Body, limit)
-	if bad != nil || h.pace(who, 1) != nil {
+	if e == nil || h.pace(who, 1) != nil {
 		return answers, http1.Pass
 	}
 	stored, bad := h.store(who, e)
@@ -78,6 +87,28 @@ func (p publishFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Ver
 		return r.AppendAnswer(answers, http.StatusOK, body, contentType, http1.Field{Name: "Warning", Value: text}), http1.Answered
 	}
 	return r.AppendAnswer(answers, http.StatusOK, body, contentType), http1.Answered
+}
+
+// raw is the event that is sent as it is, and nil when it is refused. The log keeps nothing of the body.
+func (p publishFront) raw(r *http1.Request, topic []byte) *event.Event {
+	values, bad := readParameters(string(r.RawQuery))
+	limit := p.hub.state.Load().config.Limits.EventBytes
+	if bad != nil || int64(len(r.Body)) > rawRoom(values, limit) {
+		return nil
+	}
+	e, bad := rawEvent(string(topic), values, func(name string) string { return string(r.Header(name)) }, r.Body, limit)
+	if bad != nil {
+		return nil
+	}
+	return e
+}
+
+// document is the event of a document, and nil when it is refused or of another form than usual.
+func (p publishFront) document(r *http1.Request, b *batch) *event.Event {
+	if !b.scanner.event(r.Body, p.hub.state.Load().config.Limits.EventBytes, &b.event) {
+		return nil
+	}
+	return &b.event
 }
 
 // Rounded implements http1.Handler: readers are told once of all events that came at the same time.

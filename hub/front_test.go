@@ -29,6 +29,7 @@ func TestPublishersGetTheSameAnswersEitherWay(t *testing.T) {
 	cluster := newCluster(t)
 	token := "Authorization: Bearer " + cluster.token("team-a:checkout")
 	granted := cluster.publishers(config.Grant{Namespace: "team-a", Name: "checkout", Topics: []string{"orders"}})
+	json := "Content-Type: application/json"
 	last := post("/v1/topics/orders", "last")
 	then := func(text string) string { return text + last }
 	for name, c := range map[string]struct {
@@ -82,7 +83,24 @@ func TestPublishersGetTheSameAnswersEitherWay(t *testing.T) {
 			post("/v1//topics/orders", "x"),
 			post("/v1/./topics/orders", "x"),
 			post("http://hub/v1/topics/orders", "x"),
-			post("/v1/publish", `{"topic":"orders","data":1}`, "Content-Type: application/json"),
+			post("/v1/publish", `{"topic":"orders","data":1}`, json),
+			post("/v1/publish?type=tick", `{"topic":"orders","type":"error","id":"3","ttl":"5s","key":"k","data":{ "a": "\n" }}`, json),
+			post("/v1/publish", `{"topic":"orders","type":"error","id":"3","ttl":"5s","key":"k","data":{ "a": "\n" }}`, json),
+			post("/v1/publish", `{"topic":"orders","id":"3","data":"another"}`, json),
+			post("/v1/publish", `{"topic":"orders","data":1}`, "content-type:  APPLICATION/json ; charset=utf-8"),
+			post("/v1/publish", `{"topic":"orders","data":1}`, "Content-Type: application/json; charset"),
+			post("/v1/publish", `{"topic":"orders","data":1}`, "Content-Type: application/jsonp"),
+			post("/v1/publish", `{"topic":"orders","data":1}`),
+			post("/v1/publish", `{"topics":["orders","prices.eur"],"data":1}`, json),
+			post("/v1/publish", `{"topic":"orders","dataBase64":"w6n/AA=="}`, json),
+			post("/v1/publish", `{"topic":"orders","data":"`+strings.Repeat("x", 4<<10)+`"}`, json),
+			post("/v1/publish", `{"topic":"orders","data":"`+strings.Repeat("x", 4<<10+1)+`"}`, json),
+			post("/v1/publish", `{"topic":"nowhere","data":1}`, json),
+			post("/v1/publish", `{"topic":"a..b","data":1}`, json),
+			post("/v1/publish", `{"topic":"orders","type":"runnel-open","data":1}`, json),
+			post("/v1/publish", `{"topic":"orders","data":1} {}`, json),
+			post("/v1/publish", "", json),
+			post("/v1/publish/", `{"topic":"orders","data":1}`, json),
 			post("/v1/publish", "{\"topic\":\"orders\",\"data\":1}\n{}\n", "Content-Type: application/x-ndjson"),
 			post("/v1/cloudevents/orders", "x", "Ce-Specversion: 1.0", "Ce-Id: 1", "Ce-Source: /", "Ce-Type: t"),
 			post("/v1/topics/last/complete", ""),
@@ -118,6 +136,9 @@ func TestPublishersGetTheSameAnswersEitherWay(t *testing.T) {
 			post("/v1/topics/orders", "x", token+"x"),
 			post("/v1/topics/last", "x", token),
 			post("/v1/topics/nowhere", "x", token),
+			post("/v1/publish", `{"topic":"orders","data":1}`, json, token),
+			post("/v1/publish", `{"topic":"last","data":1}`, json, token),
+			post("/v1/publish", `{"topic":"orders","data":1}`, json),
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

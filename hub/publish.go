@@ -63,7 +63,7 @@ func (h *Hub) publishRoute(path string) (get, post publishing) {
 	switch path {
 	case "/", "/v1/cloudevents":
 		return nil, h.publishCloudEvents
-	case "/v1/publish":
+	case documentPath:
 		return nil, h.publishDocuments
 	case "/v1/topics":
 		return h.listTopics, nil

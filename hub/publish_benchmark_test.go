@@ -53,36 +53,68 @@ func request(path, contentType, body string) []byte {
 	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: hub\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", path, contentType, len(body), body)
 }
 
+// TestADocumentTakesAsLittleAsARawEvent holds how often the hub asks for memory to publish one event.
+func TestADocumentTakesAsLittleAsARawEvent(t *testing.T) {
+	const (
+		runs   = 1000
+		margin = 2 // pools forget now and then, and do so by design under the race detector
+	)
+	allocations := func(request []byte) float64 {
+		h, publish := publisher(t, request)
+		average := testing.AllocsPerRun(runs, publish)
+		if seq := h.log.Head().Seq; seq < runs {
+			t.Errorf("%d events are stored", seq)
+		}
+		return average
+	}
+	raw := allocations(request("/v1/topics/t.1", "text/plain", payload))
+	document := allocations(request("/v1/publish", typeJSON, eventLine(1, `"`+payload+`"`)))
+	if document > raw+margin {
+		t.Errorf("a document takes memory %v times, a raw event %v times", document, raw)
+	}
+}
+
 // benchmarkPublish sends a request again and again until b.N events are stored.
 func benchmarkPublish(b *testing.B, events int, request []byte) {
-	h := benchmarkHub(b)
-	ctx, stop := context.WithCancel(b.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- h.Run(ctx) }()
-	client, err := net.Dial("tcp", h.Addrs().Publish)
-	if err != nil {
-		b.Fatal(err)
-	}
-	answers := bufio.NewReaderSize(client, 64<<10)
+	h, publish := publisher(b, request)
 	b.ReportAllocs()
 	b.SetBytes(int64(len(request) / events))
 	b.ResetTimer()
 	for sent := 0; sent < b.N; sent += events {
-		if _, err := client.Write(request); err != nil {
-			b.Fatal(err)
-		}
-		if err := skipAnswer(answers); err != nil {
-			b.Fatal(err)
-		}
+		publish()
 	}
 	b.StopTimer()
-	_ = client.Close()
-	stop()
-	if err := <-ended; err != nil {
-		b.Error(err)
-	}
 	if seq := h.log.Head().Seq; seq < uint64(b.N) {
 		b.Errorf("%d events are stored, want %d", seq, b.N)
+	}
+}
+
+// publisher returns a hub that runs until the end of the test, and what sends a request to it, on one connection, and reads the answer.
+func publisher(t testing.TB, request []byte) (h *Hub, publish func()) {
+	t.Helper()
+	h = benchmarkHub(t)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx) }()
+	client, err := net.Dial("tcp", h.Addrs().Publish)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = client.Close()
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	answers := bufio.NewReaderSize(client, 64<<10)
+	return h, func() {
+		if _, err := client.Write(request); err != nil {
+			t.Fatal(err)
+		}
+		if err := skipAnswer(answers); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -138,8 +170,8 @@ func number(text []byte, base int) (n int) {
 	return n
 }
 
-func benchmarkHub(b *testing.B) *Hub {
-	b.Helper()
+func benchmarkHub(t testing.TB) *Hub {
+	t.Helper()
 	h, err := New(Options{
 		Config: &config.Config{
 			Version: config.Version, Stream: config.Stream{Namespace: "n", Name: "s"},
@@ -152,7 +184,7 @@ func benchmarkHub(b *testing.B) *Hub {
 		SubscribeAddr: "127.0.0.1:0", PublishAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0",
 	})
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	return h
 }

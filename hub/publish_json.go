@@ -38,25 +38,45 @@ type document struct {
 // publishDocuments stores what POST /v1/publish sends: one document, or a batch of lines.
 func (h *Hub) publishDocuments(w http.ResponseWriter, r *http.Request, who auth.Publisher) *problem {
 	limit := h.state.Load().config.Limits.EventBytes
-	switch kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind {
+	b := h.batch()
+	defer h.release(b)
+	switch mediaType([]byte(r.Header.Get("Content-Type"))) {
 	case typeJSON:
-		body, bad := readBody(w, r, nil, escapeRoom*limit+jsonRoom, limit)
-		if bad != nil {
+		var bad *problem
+		if b.body, bad = readBody(w, r, b.body[:0], escapeRoom*limit+jsonRoom, limit); bad != nil {
 			return bad
 		}
-		return h.publishDocument(w, who, body, limit)
+		return h.publishDocument(w, who, b, limit)
 	case typeLines:
-		return h.publishLines(w, r, who, limit)
+		return h.publishLines(w, r, who, b, limit)
 	default:
 		return refuse(http.StatusUnsupportedMediaType, "content_type", "POST /v1/publish takes `Content-Type: application/json` or application/x-ndjson; POST /v1/topics/{topic} takes any body")
 	}
 }
 
-// publishDocument stores one event, in one topic or in several. All of them are checked before the first is stored.
-func (h *Hub) publishDocument(w http.ResponseWriter, who auth.Publisher, body []byte, limit int64) *problem {
-	events, several, bad := readDocument(body, limit)
+// mediaType is that of a Content-Type header, without its parameters. Most have none.
+func mediaType(header []byte) string {
+	switch string(header) {
+	case typeJSON:
+		return typeJSON
+	case typeLines:
+		return typeLines
+	}
+	kind, _, _ := mime.ParseMediaType(string(header))
+	return kind
+}
+
+// publishDocument stores the event of a batch's body, in one topic or in several. Of several, all are checked before the first is stored.
+func (h *Hub) publishDocument(w http.ResponseWriter, who auth.Publisher, b *batch, limit int64) *problem {
+	if b.scanner.event(b.body, limit, &b.event) {
+		return h.answer(w, who, &b.event)
+	}
+	events, several, bad := decodeDocument(b.body, limit)
 	if bad != nil {
 		return bad
+	}
+	if !several {
+		return h.answer(w, who, events[0])
 	}
 	if bad := h.checkAll(who, events); bad != nil {
 		return bad
@@ -70,13 +90,9 @@ func (h *Hub) publishDocument(w http.ResponseWriter, who auth.Publisher, body []
 		return bad
 	}
 	warn(w, events[0])
-	if several {
-		writeJSON(w, http.StatusOK, struct {
-			Results []answer `json:"results"`
-		}{answers})
-		return nil
-	}
-	answers[0].write(w)
+	writeJSON(w, http.StatusOK, struct {
+		Results []answer `json:"results"`
+	}{answers})
 	return nil
 }
 
@@ -88,16 +104,8 @@ func alreadyIn(topics []answer) (text string) {
 	return text
 }
 
-// readDocument makes events of a JSON document, one for each topic. A string is data verbatim, other JSON is compacted.
-func readDocument(body []byte, limit int64) (events []*event.Event, several bool, bad *problem) {
-	e := new(event.Event)
-	if (&scanner{}).event(body, limit, e) {
-		return []*event.Event{e}, false, nil
-	}
-	return decodeDocument(body, limit)
-}
-
-// decodeDocument reads any document, and says what is wrong with one that is refused.
+// decodeDocument makes events of any document, one for each topic, and says what is wrong with one that is refused. A string is data
+// verbatim, other JSON is compacted.
 func decodeDocument(body []byte, limit int64) (events []*event.Event, several bool, bad *problem) {
 	if !utf8.Valid(body) {
 		return nil, false, refuse(http.StatusUnsupportedMediaType, "data_not_utf8", "the document is no UTF-8 text (RFC 8259, section 8.1): send bytes as dataBase64")

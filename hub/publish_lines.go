@@ -18,8 +18,11 @@ const (
 	maxBatchBytes = 1 << 20
 )
 
-// batch is what publishing many lines takes. It serves one request after the other: an event that is stored keeps nothing of the text
-// that it was read from.
+// maxKept bounds the body that a batch keeps room for: a buffer that grows to a batch of lines takes up to twice as much.
+const maxKept = 2 * maxBatchBytes
+
+// batch is what publishing documents takes, a single one or one a line. It serves one request after the other: an event that is stored
+// keeps nothing of the text that it was read from.
 type batch struct {
 	body     []byte
 	answers  []byte
@@ -28,13 +31,22 @@ type batch struct {
 	event    event.Event
 }
 
-// publishLines stores a batch and answers with a line for each of its lines.
-func (h *Hub) publishLines(w http.ResponseWriter, r *http.Request, who auth.Publisher, limit int64) *problem {
-	b, _ := h.batches.Get().(*batch)
-	if b == nil {
-		b = &batch{}
+// batch returns one to be released.
+func (h *Hub) batch() *batch {
+	if b, ok := h.batches.Get().(*batch); ok {
+		return b
 	}
-	defer h.batches.Put(b)
+	return &batch{}
+}
+
+func (h *Hub) release(b *batch) {
+	if cap(b.body) <= maxKept {
+		h.batches.Put(b)
+	}
+}
+
+// publishLines stores a batch and answers with a line for each of its lines.
+func (h *Hub) publishLines(w http.ResponseWriter, r *http.Request, who auth.Publisher, b *batch, limit int64) *problem {
 	var bad *problem
 	b.body, bad = readBody(w, r, b.body[:0], maxBatchBytes, maxBatchBytes)
 	if bad != nil && bad.Status == http.StatusRequestEntityTooLarge {
