@@ -81,7 +81,7 @@ func TestManyReadersAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	readers := 2000
+	readers := 10000
 	if limits.Descriptors > 0 {
 		readers = min(readers, int(limits.Descriptors)/3) // both ends are in this process
 	}
