@@ -54,6 +54,7 @@ func (m *Memory) declare(rules []*rule, limit int64) {
 		h.to.floor.include(h.from.floor)
 	}
 	m.rules, m.retired, m.limit = next, retired, limit
+	m.declarations++
 }
 
 // find returns the rule with the same selector as another; nil is none.

@@ -129,7 +129,7 @@ func TestAHundredThousandTopics(t *testing.T) {
 		t.Errorf("%d entries, %d looked at", entries, n)
 	}
 	replay, o := subscribe(t, m, Start{Replay: 1}, "p.*")
-	if entries, n, _ := looked(t, replay, o.Cursor.Seq); entries != topics || n > 2*topics+1 || replay.Read(last, 1, nil).More || replay.starts != nil {
+	if entries, n, _ := looked(t, replay, o.Cursor.Seq); entries != topics || n > 2*topics+1 || replay.Read(last, 1, nil).More {
 		t.Errorf("%d entries of a replay, %d looked at", entries, n)
 	}
 	if page, more := m.Topics(all[0], 10, func(string) bool { return true }); len(page) != 10 || !more || page[0].Name != "p.1" || page[0].Events != 2 {

@@ -41,6 +41,8 @@ type Memory struct {
 	mu     sync.RWMutex
 	rules  []*rule // by precedence; written with configuring held too
 	topics topics
+	// declarations counts how often rules were declared anew.
+	declarations uint64
 	// full are the topics with more events than they keep, since some linger. idle are the empty ones that are forgotten when there
 	// are too many, and ended those of them that are complete.
 	full, idle, ended chain

@@ -34,6 +34,7 @@ type follower struct {
 	selectors     []event.Selector
 	conflate      bool
 	start, cursor uint64
+	left          map[uint64]bool // out of what it began with
 	got           map[uint64]bool
 	told          []notice
 }
@@ -80,12 +81,12 @@ func (m *model) step() {
 		m.Configure(m.someRules(), int64(2000+m.r.IntN(1<<14)))
 		m.Configure(m.someRules(), 1<<20)
 	case k < 68:
-		m.open(&follower{selectors: sels(m.some([]string{">", "a.*", "a.1 b", "a.x.* a.2", "b", "a.> c.*", "*.1 a.x.2"})...), conflate: m.r.IntN(3) == 0, got: map[uint64]bool{}}, "")
+		m.open(&follower{selectors: sels(m.some([]string{">", "a.*", "a.1 b", "a.x.* a.2", "b", "a.> c.*", "*.1 a.x.2"})...), conflate: m.r.IntN(3) == 0, left: map[uint64]bool{}, got: map[uint64]bool{}}, Start{Replay: m.r.IntN(4), Earliest: m.r.IntN(4) == 0})
 	case len(m.readers) > 0 && k < 72:
 		i := m.r.IntN(len(m.readers))
 		f := m.readers[i]
 		m.readers = slices.Delete(m.readers, i, i+1)
-		m.open(f, event.ID{Epoch: m.epoch, Seq: f.cursor}.String())
+		m.open(f, at(m.Memory, f.cursor))
 	case len(m.readers) > 0:
 		m.read(m.readers[m.r.IntN(len(m.readers))])
 	}
@@ -119,13 +120,15 @@ func (m *model) publish() {
 }
 
 // open lets a reader in, if what it chooses is declared now.
-func (m *model) open(f *follower, cursor string) {
-	sub, o, err := m.Subscribe(f.selectors, Start{Cursor: cursor, Conflate: f.conflate})
+func (m *model) open(f *follower, start Start) {
+	start.Conflate = f.conflate
+	sub, o, err := m.Subscribe(f.selectors, start)
 	if err != nil {
 		return
 	}
-	if cursor == "" {
+	if start.Cursor == "" {
 		f.start = o.Cursor.Seq
+		m.leave(f, start)
 	}
 	if o.Cursor.Seq < f.cursor {
 		m.t.Errorf("%v led a reader back from %d", o, f.cursor)
@@ -133,6 +136,22 @@ func (m *model) open(f *follower, cursor string) {
 	f.sub, f.cursor = sub, o.Cursor.Seq
 	m.tell(f, o.Lost)
 	m.readers = append(m.readers, f)
+}
+
+// leave notes the events that a new reader does not ask for.
+func (m *model) leave(f *follower, start Start) {
+	for _, e := range m.sent {
+		f.left[e.seq] = true
+	}
+	for _, t := range m.topics.all {
+		events := start.Replay
+		if start.Earliest {
+			events = t.rule.Events
+		}
+		for i := max(0, t.ring.count-events); i < t.ring.count; i++ {
+			delete(f.left, t.ring.at(i).Seq)
+		}
+	}
 }
 
 func (m *model) tell(f *follower, lost []string) {
@@ -162,7 +181,7 @@ func (m *model) check(seed uint64, f *follower) {
 	for i, e := range m.sent {
 		stale := !e.until.IsZero() && !m.now.Before(e.until)
 		replaced := f.conflate && slices.ContainsFunc(m.sent[i+1:], func(o sent) bool { return o.topic == e.topic && o.key == e.key })
-		if e.seq <= f.start || !chosen(f.selectors, e.topic) || f.got[e.seq] || stale || replaced {
+		if e.seq <= f.start || f.left[e.seq] || !chosen(f.selectors, e.topic) || f.got[e.seq] || stale || replaced {
 			continue
 		}
 		if !slices.ContainsFunc(f.told, func(n notice) bool { return n.head >= e.seq && sel(n.name).Match(e.topic) }) {

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"math"
 	"time"
 
 	"github.com/runnel-dev/runnel/hub/event"
@@ -9,13 +10,6 @@ import (
 // open decides how a subscription begins.
 func (s *Subscription) open(start Start) Opening {
 	now := s.log.clock()
-	id, ok := event.ParseID(start.Cursor)
-	switch {
-	case ok && id.Epoch != s.log.epoch, start.Cursor == "" && start.Earliest:
-		s.beginWith(func(t *topic) int { return t.rule.Events })
-	case start.Cursor == "" && start.Replay > 0:
-		s.beginWith(func(*topic) int { return start.Replay })
-	}
 	s.log.lockForReading(now)
 	defer s.log.mu.RUnlock()
 	o := s.begin(start, now)
@@ -35,7 +29,7 @@ func (s *Subscription) begin(start Start, now time.Time) Opening {
 		s.told = m.drops
 		return Opening{Resume: ResumeGap, Cursor: head, Reason: ReasonUnknownID, Lost: s.texts()}
 	case id.Epoch != m.epoch:
-		return Opening{Resume: ResumeReset, Cursor: s.beforeNext(0), Reason: ReasonReset, Lost: s.texts()}
+		return Opening{Resume: ResumeReset, Cursor: s.beginWith(asRetained), Reason: ReasonReset, Lost: s.texts()}
 	}
 	s.told = m.all.dropsAt(id.Seq)
 	if lost := s.losses(id.Seq); len(lost) > 0 {
@@ -48,9 +42,9 @@ func (s *Subscription) beginWithoutCursor(start Start, now time.Time) Opening {
 	m := s.log
 	switch {
 	case start.Earliest:
-		return Opening{Resume: ResumeExact, Cursor: s.beforeNext(0)}
+		return Opening{Resume: ResumeExact, Cursor: s.beginWith(asRetained)}
 	case start.Replay > 0:
-		return Opening{Resume: ResumeLive, Cursor: s.beforeNext(0)}
+		return Opening{Resume: ResumeLive, Cursor: s.beginWith(start.Replay)}
 	case !start.Since.IsZero():
 		since := nanoseconds(start.Since, now)
 		after := m.all.before(since)
@@ -75,34 +69,41 @@ func nanoseconds(when, now time.Time) int64 {
 	return when.UnixNano()
 }
 
+// asRetained is as many events of a topic as its rule keeps.
+const asRetained = 0
+
 // beginWith lets each topic begin with the newest events that it has now, so many of them. What was lost so far is no loss.
-func (s *Subscription) beginWith(events func(*topic) int) {
-	s.starts = map[*topic]uint64{}
-	skip := func(t *topic) {
-		if i := t.ring.after(s.replayed) - events(t); i > 0 {
-			s.starts[t] = t.ring.at(i - 1).Seq
-		}
-	}
-	if s.beginWithFew(skip) {
-		return
-	}
-	s.log.sweep(s.log.mu.RLocker(), func(t *topic, _ *int) bool {
-		if s.chooses(t) {
-			skip(t)
-		}
-		return true
-	})
+func (s *Subscription) beginWith(events int) event.ID {
+	m := s.log
+	s.told, s.replayed = m.drops, m.head.Load()
+	s.replay, s.declared = int32(min(events, math.MaxInt32)), m.declarations
+	return s.beforeNext(0)
 }
 
-func (s *Subscription) beginWithFew(skip func(*topic)) bool {
-	s.log.mu.RLock()
-	defer s.log.mu.RUnlock()
-	s.told, s.replayed = s.log.drops, s.log.head.Load()
-	return s.few(nearby, skip)
+// from is where a topic, if there is one, begins for the subscription that has read up to a cursor. Topics lose their oldest events, so
+// the newest ones of then are found by counting back, whatever was lost since: where there are fewer than were asked for, all are
+// wanted, and so was what was lost last.
+func (s *Subscription) from(t *topic, after uint64) uint64 {
+	if t == nil || after >= s.replayed {
+		return after
+	}
+	first := t.ring.after(s.replayed) - s.replays(t)
+	if first < 0 {
+		return after
+	}
+	return max(after, t.ring.at(first).Seq-1)
 }
 
-// from is where a topic, if there is one, begins for the subscription that has read up to a cursor.
-func (s *Subscription) from(t *topic, after uint64) uint64 { return max(after, s.starts[t]) }
+// replays is how many events of a topic the subscription begins with. A rule that was declared since may keep fewer.
+func (s *Subscription) replays(t *topic) int {
+	switch {
+	case s.replay != asRetained:
+		return int(s.replay)
+	case s.declared != s.log.declarations:
+		return math.MaxInt
+	}
+	return t.rule.Events
+}
 
 // beforeNext is the cursor just before the first entry that follows a position. Where that is far away and the topics are many, it is
 // as far as a read would look.
@@ -133,5 +134,5 @@ func (s *Subscription) beforeNext(after uint64) event.ID {
 
 // wants says whether an entry is of a topic that the subscription chooses, and not before where that begins.
 func (s *Subscription) wants(e *Entry) bool {
-	return s.chooses(e.topic) && e.Seq > s.starts[e.topic]
+	return s.chooses(e.topic) && s.from(e.topic, e.Seq-1) < e.Seq
 }

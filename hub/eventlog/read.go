@@ -47,9 +47,6 @@ func (s *Subscription) Read(after uint64, maxBytes int, into []*Entry) Batch {
 	} else {
 		s.read(after, &b)
 	}
-	if b.Cursor >= s.replayed {
-		s.starts = nil
-	}
 	b.Complete = !b.More && s.complete(b.Cursor, now)
 	return b
 }

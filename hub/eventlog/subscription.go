@@ -16,11 +16,12 @@ type Subscription struct {
 	names     []string         // of the exact selectors
 	patterns  []event.Selector // the others
 	conflate  bool             // leave out what a newer event of its key has replaced
+	// replay is how many events of each topic it begins with, of those up to replayed; asRetained counts by the rules of when so many
+	// were declared.
+	replay             int32
+	replayed, declared uint64
 	// told is the log's count of drops when the reader was last told of losses.
 	told uint64
-	// starts are where topics begin that begin later than the cursor. They count up to replayed.
-	starts   map[*topic]uint64
-	replayed uint64
 }
 
 // Subscribe implements Log.
