@@ -121,6 +121,8 @@ type reader struct {
 	slot   uint32
 	handed bool // over to its loop
 	called bool
+	// abreast is where a reader that is served was current when it was called: up to there nothing is left that is its.
+	abreast uint64
 }
 
 // never is later than any instant.

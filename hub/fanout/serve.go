@@ -109,6 +109,9 @@ func (w *Served) step(first *Beginning) error {
 		t.raw(first.Head)
 		t.control(w.opening(*first), w.cursor, w.sent)
 	}
+	if !w.more && first == nil {
+		w.shard.catchUp(w.reader)
+	}
 	w.more = w.fill(t, w.shard.pool.now())
 	if len(t.bytes) > 0 {
 		if err := w.sink.Write(t.bytes); err != nil {

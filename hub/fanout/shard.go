@@ -26,6 +26,7 @@ type shard struct {
 	index   index
 	wheel   wheel
 	calls   []*reader // attached ones that have something to see to
+	brought uint64    // position up to which readers that are served have been called to what is theirs
 	stopped bool
 
 	// What follows is the loop's own.
@@ -45,12 +46,14 @@ type shard struct {
 const inputBytes = 4 << 10
 
 func newShard(p *Pool, poller *poll.Poller) *shard {
+	head := p.log.Head().Seq
 	return &shard{
 		pool:     p,
 		news:     make(chan struct{}, 1),
 		called:   make(chan struct{}, 1),
 		poller:   poller,
-		position: p.log.Head().Seq, // and not when the loop begins: that may be after the first event
+		position: head, // and not when the loop begins: that may be after the first event
+		brought:  head,
 		index:    newIndex(),
 		input:    make([]byte, inputBytes),
 	}
@@ -67,6 +70,26 @@ func (s *shard) nudge(r *reader) {
 		s.calls = append(s.calls, r)
 		signal(s.called)
 	}
+}
+
+// call tells a reader that is served of events, before they count as brought. The shard is locked.
+func (s *shard) call(r *reader) {
+	if !r.called {
+		r.called, r.abreast = true, s.brought
+	}
+	signal(r.wake)
+}
+
+// catchUp moves the cursor of a reader that is served and has read all that there was over what was not its, as later does for an
+// attached one: what is lost there of topics that are forgotten is nothing to it.
+func (s *shard) catchUp(r *reader) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !r.called {
+		r.abreast = s.brought
+	}
+	r.called = false
+	r.cursor = max(r.cursor, r.abreast)
 }
 
 func signal(c chan struct{}) {

@@ -65,7 +65,9 @@ func (s *shard) missed() {
 	for _, r := range s.snapshot() {
 		switch {
 		case r.wake != nil:
-			signal(r.wake)
+			s.mu.Lock()
+			s.call(r)
+			s.mu.Unlock()
 		case r.watched != 0 && r.phase == open:
 			s.later(r)
 		}
@@ -97,7 +99,7 @@ func (s *shard) bring(entries []*eventlog.Entry, upTo uint64) {
 	for bit, topic := range w.topics {
 		s.index.each(topic, func(r *reader) {
 			if r.wake != nil {
-				signal(r.wake)
+				s.call(r)
 				return
 			}
 			if r.mask == 0 {
@@ -106,6 +108,7 @@ func (s *shard) bring(entries []*eventlog.Entry, upTo uint64) {
 			r.mask |= 1 << bit
 		})
 	}
+	s.brought = upTo
 	s.mu.Unlock()
 	now := s.pool.now()
 	before := s.position
