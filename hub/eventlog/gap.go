@@ -54,7 +54,7 @@ func (s *Subscription) lossesSince(after uint64, stored int64) []string {
 		if s.conflate {
 			mine = l.newest
 		}
-		return mine.seq > s.from(of, after) && mine.at > s.told && mine.stored >= stored
+		return mine.at > s.told && mine.stored >= stored && mine.seq > s.from(of, after)
 	}
 	var out []string
 	if untold(s.log.lost, nil) { // of any topic: most reads end here
