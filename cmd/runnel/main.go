@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -24,9 +25,20 @@ func main() {
 // run executes the command line. The first SIGINT or SIGTERM ends the command's context; from then on signals have their
 // usual effect again, so that a second one ends the process at once.
 func run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	defer context.AfterFunc(ctx, stop)()
+	ctx, cancel := context.WithCancel(context.Background())
+	first := make(chan os.Signal, 1)
+	signal.Notify(first, os.Interrupt, syscall.SIGTERM)
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer cancel()
+	waiting.Go(func() {
+		select {
+		case <-first:
+		case <-ctx.Done():
+		}
+		signal.Stop(first) // before anybody learns of the end, and may send the second one
+		cancel()
+	})
 	return newCommand(os.Args[0]).ExecuteContext(ctx)
 }
 
