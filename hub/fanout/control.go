@@ -59,7 +59,7 @@ func (r *reader) fill(t *text, now instant) (more bool) {
 	batch := r.sub.Read(r.cursor, batchBytes, t.entries[:0])
 	t.entries = batch.Entries
 	if len(batch.Lost) > 0 {
-		if r.overflows++; r.options.FailOnGap {
+		if r.overflowed(); r.options.FailOnGap {
 			return false
 		}
 		r.overflow(t, batch)

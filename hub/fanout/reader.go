@@ -37,7 +37,8 @@ const (
 // from coming back together.
 const minAgeShare = 0.8
 
-// maxOverflows in a row, without catching up between them, make a reader a slow one.
+// maxOverflows in a row, without catching up between them, make a reader a slow one. Those that come before it has taken another batch
+// count as one: a socket that is full for a moment meets several.
 const maxOverflows = 3
 
 // Reader is what a connection asked for.
@@ -114,6 +115,7 @@ type reader struct {
 
 	// Of the goroutine that writes too.
 	overflows uint8
+	taken     int  // bytes since the last overflow that counted
 	complete  bool // nothing follows and nothing ever will
 
 	// Guarded by the shard's mu.
@@ -251,6 +253,14 @@ func (r *reader) over(now instant) Reason {
 		return ReasonSlow
 	}
 	return ""
+}
+
+// overflowed notes that events were lost before the reader read them.
+func (r *reader) overflowed() {
+	if r.overflows == 0 || r.taken >= batchBytes {
+		r.overflows++
+		r.taken = 0
+	}
 }
 
 // caughtUp notes that the reader has all that was read for it, and whether more waits.

@@ -118,6 +118,7 @@ func (w *Served) step(first *Beginning) error {
 			return err
 		}
 		w.touch(w.shard.pool.now())
+		w.taken += len(t.bytes)
 		w.shard.pool.observer.Delivered(t.events, len(t.bytes))
 	}
 	w.caughtUp(w.more)

@@ -113,6 +113,7 @@ func (r *reader) put(b []byte, now instant) int {
 	}
 	if n > 0 {
 		r.touch(now)
+		r.taken += n
 	}
 	return n
 }
