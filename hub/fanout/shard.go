@@ -37,7 +37,7 @@ type shard struct {
 	sweep      sweep
 	text       text
 	turns      []*reader // that are behind and whose socket takes more
-	spare      []*reader
+	due        []*reader // of the tick that is served
 	input      []byte
 	delivered  struct{ events, bytes int }
 }
@@ -257,7 +257,7 @@ func (s *shard) watch(ctx context.Context) (ready chan []poll.Ready, stop func()
 // keepTime sees to the readers for whom something is due.
 func (s *shard) keepTime() {
 	now := s.pool.now()
-	due := s.spare[:0]
+	due := s.due[:0]
 	s.mu.Lock()
 	s.wheel.advance(now, func(r *reader) {
 		switch at := r.nextDue(); { // later than its place on the wheel if it was written to since
@@ -275,7 +275,7 @@ func (s *shard) keepTime() {
 		s.dueNow(r, now)
 	}
 	clear(due)
-	s.spare = due
+	s.due = due
 }
 
 func (r *reader) nextDue() instant {

@@ -81,8 +81,8 @@ Written by ` + "`make bench`" + `. What each line means, and how it is measured:
 * How: ` + "`{{.How}}`" + `; {{.Rounds}} rounds, hub and reference in turn, medians.
 
 {{table .Series}}
-{{range .Series}}{{if not .Skipped}}* {{.Scenario.Name}}: {{.Scenario.Title}}.
-{{end}}{{end}}
+{{range .Series}}* {{.Scenario.Name}}: {{.Scenario.Title}}.
+{{end}}
 {{- range notes .Series}}* {{.}}
 {{end}}
 Figures of one machine: compare ratios, and hold differences below 15 % for none.

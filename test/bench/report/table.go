@@ -14,8 +14,6 @@ type Series struct {
 	Scenario scenario.Scenario
 	// Hub and Reference are the rounds' samples, in their order; of a scenario without a reference, the latter is empty.
 	Hub, Reference []scenario.Sample
-	// Skipped says why it was not run; empty if it was.
-	Skipped string
 	// Failure is what went wrong; its figures are then none.
 	Failure error
 }
@@ -31,7 +29,6 @@ const (
 	no      = "**no**"
 	nothing = "–"
 	failed  = "**failed**"
-	skipped = "not run"
 )
 
 // Lines are the rows of a scenario. A figure is the median of the rounds, and so is the ratio, which is made in each round: it may
@@ -39,12 +36,9 @@ const (
 func (s Series) Lines() (out []Line) {
 	for _, r := range s.Scenario.Rows {
 		l := Line{Scenario: s.Scenario.Name, Measured: r.Title, Hub: nothing, Reference: nothing, Ratio: nothing, Target: target(r), Met: nothing}
-		switch {
-		case s.Skipped != "":
-			l.Met = skipped
-		case s.Failure != nil:
+		if s.Failure != nil {
 			l.Met = failed
-		default:
+		} else {
 			s.fill(&l, r)
 		}
 		out = append(out, l)
@@ -121,12 +115,9 @@ func Table(all []Series) string {
 	return b.String()
 }
 
-// Notes say what the table does not: why a scenario was not run, or failed.
+// Notes say what the table does not: why a scenario failed.
 func Notes(all []Series) (out []string) {
 	for _, s := range all {
-		if s.Skipped != "" {
-			out = append(out, fmt.Sprintf("%s was not run: %s.", s.Scenario.Name, s.Skipped))
-		}
 		if s.Failure != nil {
 			out = append(out, fmt.Sprintf("%s failed: %s.", s.Scenario.Name, strings.ReplaceAll(s.Failure.Error(), "\n", "; ")))
 		}

@@ -32,7 +32,7 @@ func storm(ctx context.Context, s *server.Server, z Shape) (out Sample, err erro
 	header.Set("Last-Event-ID", cursor)
 	var caughtUp time.Time
 	back, err := load.NewReaders(load.ReaderOptions{
-		Addr: s.Subscribe, Header: header, Readers: z.Readers, Backlog: z.Missed,
+		Addr: s.Subscribe, Header: header, Readers: z.Readers, Opening: z.Readers, Backlog: z.Missed,
 		CaughtUp: func() { caughtUp = time.Now(); live.Record(false) },
 	})
 	if err != nil {

@@ -36,7 +36,7 @@ type Hub struct {
 	ConnectionLimit int
 }
 
-// Start implements Starter. The error is ErrFlag if Portable is asked of a hub that knows no such thing.
+// Start implements Starter.
 func (h Hub) Start(ctx context.Context, s Settings) (*Server, error) {
 	who, err := newCredentials()
 	if err != nil {

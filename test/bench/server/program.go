@@ -18,9 +18,6 @@ import (
 	"github.com/runnel-dev/runnel/test/bench/process"
 )
 
-// ErrFlag says that a program does not know a flag that it was given.
-var ErrFlag = errors.New("the program does not know a flag")
-
 // announcement is the line of JSON in which a program says where it listens.
 type announcement struct {
 	Subscribe string `json:"subscribe"`
@@ -63,9 +60,6 @@ func run(ctx context.Context, core int, path string, args ...string) (*program, 
 		err = fmt.Errorf("it does not say where it listens within %v", patience)
 	}
 	err = errors.Join(fmt.Errorf("start %s: %w", path, err), p.stop())
-	if bytes.Contains(p.errors.Bytes(), []byte("flag provided but not defined")) {
-		return nil, ErrFlag
-	}
 	return nil, fmt.Errorf("%w: %s", err, p.errors.Bytes())
 }
 

@@ -133,7 +133,7 @@ func (o options) measure(ctx context.Context, chosen []scenario.Scenario) ([]rep
 	for round := range o.rounds {
 		for i := range out {
 			s := &out[i]
-			if s.Skipped != "" || s.Failure != nil || s.Scenario.Rounds > 0 && round >= s.Scenario.Rounds {
+			if s.Failure != nil || s.Scenario.Rounds > 0 && round >= s.Scenario.Rounds {
 				continue
 			}
 			fmt.Fprintf(os.Stderr, "round %d of %d, %s: %s\n", round+1, o.rounds, s.Scenario.Name, s.Scenario.Title)
@@ -164,11 +164,7 @@ func (o options) play(ctx context.Context, s *report.Series, self string, refere
 		against()
 	}
 	sample, err := o.sample(ctx, s.Scenario, server.Hub{Program: o.hub, Core: o.serverCore, Portable: s.Scenario.Portable})
-	switch {
-	case errors.Is(err, server.ErrFlag):
-		s.Skipped = "this hub has no --portable"
-		return
-	case err != nil:
+	if err != nil {
 		s.Failure = errors.Join(s.Failure, fmt.Errorf("%s, hub: %w", s.Scenario.Name, err))
 		return
 	}
