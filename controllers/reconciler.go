@@ -198,10 +198,10 @@ func (r *Reconciler) pinnedImage(v *view) string {
 // does not tell its keys.
 func (r *Reconciler) writtenIssuers(ctx context.Context, stream *v1alpha1.EventStream) ([]config.Issuer, error) {
 	cfg, err := r.writtenConfig(ctx, stream)
-	if err != nil || cfg == nil || cfg.Auth.Publishers.ServiceAccounts == nil {
+	if err != nil || cfg == nil {
 		return nil, err
 	}
-	return cfg.Auth.Publishers.ServiceAccounts.Issuers, nil
+	return cfg.Auth.Issuers, nil
 }
 
 // readConfigHash finds out which configuration the hub has when only some of the children were applied.

@@ -31,7 +31,7 @@ func TestNoConfigurationIsWrittenBeforeTheKeysAreKnown(t *testing.T) {
 	w.issuers = known
 	w.change(func(s *v1alpha1.EventStreamSpec) { s.Auth.Publishers = nil })
 	w.reconcile()
-	g.Expect(w.config().Auth.Publishers.ServiceAccounts.Issuers).To(ConsistOf(HaveField("URL", known.Issuers[0].URL)))
+	g.Expect(w.config().Auth.Issuers).To(ConsistOf(HaveField("URL", known.Issuers[0].URL)))
 }
 
 func TestAClusterWithoutKeysDoesNotKeepReadersWaiting(t *testing.T) {
@@ -41,7 +41,7 @@ func TestAClusterWithoutKeysDoesNotKeepReadersWaiting(t *testing.T) {
 	w.reconcile()
 	w.hubRuns()
 	w.reconcile()
-	g.Expect(w.config().Auth.Publishers.ServiceAccounts.Issuers).To(BeEmpty())
+	g.Expect(w.config().Auth.Issuers).To(BeEmpty())
 	g.Expect(w.condition("Available")).To(Equal("True/Available"))
 	g.Expect(w.condition("ConfigLoaded")).To(Equal("False/IssuerKeysMissing"))
 }

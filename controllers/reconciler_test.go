@@ -41,7 +41,7 @@ func TestAStreamBecomesReady(t *testing.T) {
 	}))
 	g.Expect(w.condition("Ready")).To(Equal("False/Progressing"))
 	g.Expect(w.condition("Reconciling")).To(Equal("True/Progressing"))
-	g.Expect(w.config().Auth.Publishers.ServiceAccounts.Issuers).To(ConsistOf(HaveField("URL", w.issuers.Issuers[0].URL)))
+	g.Expect(w.config().Auth.Issuers).To(ConsistOf(HaveField("URL", w.issuers.Issuers[0].URL)))
 
 	w.hubRuns()
 	w.reconcile()

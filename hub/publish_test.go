@@ -246,14 +246,16 @@ func newCluster(t *testing.T) *cluster {
 	return &cluster{t, key}
 }
 
-func (c *cluster) publishers(grants ...config.Grant) config.Publishers {
+// lets has a configuration let in ServiceAccounts of the cluster.
+func (c *cluster) lets(grants ...config.Grant) func(*config.Config) {
 	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: c.key.Public(), KeyID: "1"}}})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return config.Publishers{ServiceAccounts: &config.ServiceAccounts{
-		Audience: "runnel.dev/team-a/shop", Issuers: []config.Issuer{{URL: "https://cluster", Keys: keys}}, Grants: grants,
-	}}
+	return func(into *config.Config) {
+		into.Auth.Issuers = []config.Issuer{{URL: "https://cluster", Keys: keys}}
+		into.Auth.Publishers = config.Publishers{ServiceAccounts: &config.ServiceAccounts{Audience: "runnel.dev/team-a/shop", Grants: grants}}
+	}
 }
 
 func (c *cluster) token(account string) string {
@@ -273,8 +275,7 @@ func (c *cluster) token(account string) string {
 
 func TestServiceAccountsPublish(t *testing.T) {
 	cluster := newCluster(t)
-	auth := cluster.publishers(config.Grant{Namespace: "team-a", Name: "checkout", Topics: []string{"orders"}})
-	s := start(t, func(c *config.Config) { c.Auth.Publishers = auth })
+	s := start(t, cluster.lets(config.Grant{Namespace: "team-a", Name: "checkout", Topics: []string{"orders"}}))
 	u := "http://" + s.Addrs().Publish + "/v1/topics/"
 	for name, c := range map[string]struct {
 		topic, credential string
@@ -300,9 +301,11 @@ func TestServiceAccountsPublish(t *testing.T) {
 
 func TestWithoutIssuerKeysPublishersAreAskedBack(t *testing.T) {
 	cluster := newCluster(t)
-	auth := cluster.publishers(config.Grant{Namespace: "team-a", Topics: []string{">"}})
-	auth.ServiceAccounts.Issuers = nil
-	s := start(t, func(c *config.Config) { c.Auth.Publishers = auth })
+	let := cluster.lets(config.Grant{Namespace: "team-a", Topics: []string{">"}})
+	s := start(t, func(c *config.Config) {
+		let(c)
+		c.Auth.Issuers = nil
+	})
 	resp, body := do(t, "POST", "http://"+s.Addrs().Publish+"/v1/topics/orders", "x", "Authorization", "Bearer "+cluster.token("team-a:a"))
 	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") != "5" {
 		t.Errorf("%d %v %s", resp.StatusCode, resp.Header, body)
@@ -311,7 +314,7 @@ func TestWithoutIssuerKeysPublishersAreAskedBack(t *testing.T) {
 		t.Errorf("status misses %v", missing)
 	}
 	c := base()
-	c.Auth.Publishers = cluster.publishers(config.Grant{Namespace: "team-a", Topics: []string{">"}})
+	let(c)
 	if err := s.Reload(c); err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func (h *Hub) makeState(c *config.Config, held reference.Snapshot) (*state, erro
 	if err != nil {
 		return nil, err
 	}
-	publishers, err := auth.NewPublishers(c.Auth.Publishers, held.Read)
+	publishers, err := auth.NewPublishers(c.Auth.Publishers, c.Auth.Issuers, held.Read)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,8 @@ func Config(r Resolved, issuers []config.Issuer) (*config.Config, error) {
 		},
 		Auth: config.Auth{
 			Subscribers: r.Subscribers,
-			Publishers:  publisherConfig(r, issuers),
+			Publishers:  publisherConfig(r),
+			Issuers:     issuers,
 		},
 	}
 	if r.TLSSecret != "" {
@@ -46,7 +47,7 @@ func Config(r Resolved, issuers []config.Issuer) (*config.Config, error) {
 	return c, nil
 }
 
-func publisherConfig(r Resolved, issuers []config.Issuer) config.Publishers {
+func publisherConfig(r Resolved) config.Publishers {
 	if r.AnonymousPublishers {
 		return config.Publishers{Anonymous: &config.Anonymous{}}
 	}
@@ -54,7 +55,6 @@ func publisherConfig(r Resolved, issuers []config.Issuer) config.Publishers {
 	if len(r.PublisherGrants) > 0 {
 		p.ServiceAccounts = &config.ServiceAccounts{
 			Audience: Audience(r.Namespace, r.Name),
-			Issuers:  issuers,
 			Grants:   r.PublisherGrants,
 		}
 	}

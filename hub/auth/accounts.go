@@ -35,9 +35,9 @@ type account struct{ namespace, name string }
 // String is the account as the cluster's user name.
 func (a account) String() string { return accountPrefix + a.namespace + ":" + a.name }
 
-func newAccounts(c *config.ServiceAccounts) (*accounts, error) {
-	a := &accounts{audience: c.Audience, issuers: map[string]jose.JSONWebKeySet{}}
-	for _, i := range c.Issuers {
+func newAccounts(audience string, issuers []config.Issuer) (*accounts, error) {
+	a := &accounts{audience: audience, issuers: map[string]jose.JSONWebKeySet{}}
+	for _, i := range issuers {
 		keys, err := readAccountKeys(i.Keys)
 		if err != nil {
 			return nil, fmt.Errorf("keys of issuer %s are not readable: %w", i.URL, err)

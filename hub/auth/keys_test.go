@@ -38,7 +38,7 @@ func staticKey(name string, topics ...string) config.Key {
 const ci, bot = "0123456789abcdef", "fedcba9876543210.with.dots"
 
 func TestKeys(t *testing.T) {
-	p, err := NewPublishers(config.Publishers{Keys: []config.Key{staticKey("ci", "orders", "prices.*"), staticKey("bot", ">")}},
+	p, err := NewPublishers(config.Publishers{Keys: []config.Key{staticKey("ci", "orders", "prices.*"), staticKey("bot", ">")}}, nil,
 		secrets(map[string]string{"ci": "\n " + ci + "\t\r\n", "bot": bot}))
 	if err != nil || len(p.Invalid()) != 0 || len(p.Missing()) != 0 {
 		t.Fatal(err, p.Invalid(), p.Missing())
@@ -66,7 +66,7 @@ func TestKeys(t *testing.T) {
 }
 
 func TestMissingKeyIsNamedAndTheOthersWork(t *testing.T) {
-	p, err := NewPublishers(config.Publishers{Keys: []config.Key{staticKey("absent", ">"), staticKey("ci", ">")}}, secrets(map[string]string{"ci": ci}))
+	p, err := NewPublishers(config.Publishers{Keys: []config.Key{staticKey("absent", ">"), staticKey("ci", ">")}}, nil, secrets(map[string]string{"ci": ci}))
 	if err != nil || len(p.Invalid()) != 0 || !slices.Equal(p.Missing(), []string{"Secret absent, key token"}) {
 		t.Fatal(err, p.Invalid(), p.Missing())
 	}
@@ -89,7 +89,7 @@ func TestKeysOfNoUse(t *testing.T) {
 		"a double":  {bot, "the token of another"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := NewPublishers(config.Publishers{Keys: []config.Key{staticKey("bot", ">"), staticKey("key", ">")}}, secrets(map[string]string{"bot": bot, "key": c.content}))
+			p, err := NewPublishers(config.Publishers{Keys: []config.Key{staticKey("bot", ">"), staticKey("key", ">")}}, nil, secrets(map[string]string{"bot": bot, "key": c.content}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,30 +120,30 @@ func TestKeysBesideServiceAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accounts := &config.ServiceAccounts{Audience: audience, Issuers: []config.Issuer{{URL: issuer, Keys: set}}, Grants: []config.Grant{{Namespace: "team-a", Topics: []string{">"}}}}
-	unready := &config.ServiceAccounts{Audience: audience, Grants: accounts.Grants}
+	accounts := &config.ServiceAccounts{Audience: audience, Grants: []config.Grant{{Namespace: "team-a", Topics: []string{">"}}}}
+	ready, unready := []config.Issuer{{URL: issuer, Keys: set}}, []config.Issuer(nil)
 	contents := secrets(map[string]string{"ci": ci})
 	token := sign(t, jose.ES256, signer, "e", claims(nil))
 	for name, c := range map[string]struct {
-		accounts *config.ServiceAccounts
-		key      string
-		token    string
-		want     string // the publisher
-		err      error
-		text     string
+		issuers []config.Issuer
+		key     string
+		token   string
+		want    string // the publisher
+		err     error
+		text    string
 	}{
-		"a key":                       {accounts, "ci", ci, "key:ci", nil, ""},
-		"a ServiceAccount":            {accounts, "ci", token, "system:serviceaccount:team-a:checkout", nil, ""},
-		"neither":                     {accounts, "ci", "abc", "", ErrRefused, `audience "` + audience + `", or a key of this stream`},
-		"a bad ServiceAccount":        {accounts, "ci", "a.b.c", "", ErrRefused, "no JSON Web Token"},
+		"a key":                       {ready, "ci", ci, "key:ci", nil, ""},
+		"a ServiceAccount":            {ready, "ci", token, "system:serviceaccount:team-a:checkout", nil, ""},
+		"neither":                     {ready, "ci", "abc", "", ErrRefused, `audience "` + audience + `", or a key of this stream`},
+		"a bad ServiceAccount":        {ready, "ci", "a.b.c", "", ErrRefused, "no JSON Web Token"},
 		"a key, none of the cluster":  {unready, "ci", ci, "key:ci", nil, ""},
 		"an account, no issuer keys":  {unready, "ci", token, "", ErrNotReady, "not known yet"},
-		"an account, no key":          {accounts, "absent", token, "system:serviceaccount:team-a:checkout", nil, ""},
-		"perhaps the missing key":     {accounts, "absent", bot[:16], "", ErrNotReady, "a key of this stream"},
-		"no missing key has its form": {accounts, "absent", "a.b.c", "", ErrRefused, "no JSON Web Token"},
+		"an account, no key":          {ready, "absent", token, "system:serviceaccount:team-a:checkout", nil, ""},
+		"perhaps the missing key":     {ready, "absent", bot[:16], "", ErrNotReady, "a key of this stream"},
+		"no missing key has its form": {ready, "absent", "a.b.c", "", ErrRefused, "no JSON Web Token"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := NewPublishers(config.Publishers{ServiceAccounts: c.accounts, Keys: []config.Key{staticKey(c.key, ">")}}, contents)
+			p, err := NewPublishers(config.Publishers{ServiceAccounts: accounts, Keys: []config.Key{staticKey(c.key, ">")}}, c.issuers, contents)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -158,8 +158,8 @@ func TestKeysBesideServiceAccounts(t *testing.T) {
 func FuzzAuthorization(f *testing.F) {
 	p, err := NewPublishers(config.Publishers{
 		Keys:            []config.Key{staticKey("ci", ">"), staticKey("bot", ">"), staticKey("absent", ">")},
-		ServiceAccounts: &config.ServiceAccounts{Audience: audience, Issuers: []config.Issuer{{URL: issuer, Keys: json.RawMessage(`{"keys":[]}`)}}},
-	}, secrets(map[string]string{"ci": ci, "bot": bot}))
+		ServiceAccounts: &config.ServiceAccounts{Audience: audience},
+	}, []config.Issuer{{URL: issuer, Keys: json.RawMessage(`{"keys":[]}`)}}, secrets(map[string]string{"ci": ci, "bot": bot}))
 	if err != nil {
 		f.Fatal(err)
 	}

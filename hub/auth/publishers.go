@@ -67,9 +67,9 @@ func (p *Publisher) MayPublish(topic string) bool {
 	return false
 }
 
-// NewPublishers reads a configuration, and by read what it refers to. It fails when issuers' keys or topics cannot be read. A key
+// NewPublishers reads a configuration with the issuers of the cluster's tokens, and by read what it refers to. It fails when issuers' keys or topics cannot be read. A key
 // whose token is missing or of no use lets nobody in; Missing and Invalid name it.
-func NewPublishers(c config.Publishers, read func(config.Reference) ([]byte, error)) (*Publishers, error) {
+func NewPublishers(c config.Publishers, issuers []config.Issuer, read func(config.Reference) ([]byte, error)) (*Publishers, error) {
 	all, err := event.ParseSelector(event.ManyTokens)
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func NewPublishers(c config.Publishers, read func(config.Reference) ([]byte, err
 	if c.ServiceAccounts == nil {
 		return p, nil
 	}
-	if p.accounts, err = newAccounts(c.ServiceAccounts); err != nil {
+	if p.accounts, err = newAccounts(c.ServiceAccounts.Audience, issuers); err != nil {
 		return nil, err
 	}
 	if len(p.accounts.issuers) == 0 {

@@ -56,8 +56,8 @@ func publishers(t testing.TB, grants []config.Grant, keys ...jose.JSONWebKey) *P
 		t.Fatal(err)
 	}
 	p, err := NewPublishers(config.Publishers{ServiceAccounts: &config.ServiceAccounts{
-		Audience: audience, Issuers: []config.Issuer{{URL: issuer, Keys: set}}, Grants: grants,
-	}}, nothing)
+		Audience: audience, Grants: grants,
+	}}, []config.Issuer{{URL: issuer, Keys: set}}, nothing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestMissingAndNotReady(t *testing.T) {
 			t.Errorf("%q: %v", header, err)
 		}
 	}
-	none, err := NewPublishers(config.Publishers{ServiceAccounts: &config.ServiceAccounts{Audience: audience}}, nothing)
+	none, err := NewPublishers(config.Publishers{ServiceAccounts: &config.ServiceAccounts{Audience: audience}}, nil, nothing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestVerifiedTokensExpireAndAreBounded(t *testing.T) {
 }
 
 func TestAnonymous(t *testing.T) {
-	p, err := NewPublishers(config.Publishers{Anonymous: &config.Anonymous{}}, nothing)
+	p, err := NewPublishers(config.Publishers{Anonymous: &config.Anonymous{}}, nil, nothing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,9 +196,8 @@ func TestKeysOfUnknownKindsArePassedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	set := `{"keys":[{"kty":"AKP","alg":"ML-DSA-65","kid":"new","pub":"AAAA"},` + string(known) + `]}`
-	p, err := NewPublishers(config.Publishers{ServiceAccounts: &config.ServiceAccounts{
-		Audience: audience, Issuers: []config.Issuer{{URL: issuer, Keys: json.RawMessage(set)}},
-	}}, nothing)
+	p, err := NewPublishers(config.Publishers{ServiceAccounts: &config.ServiceAccounts{Audience: audience}},
+		[]config.Issuer{{URL: issuer, Keys: json.RawMessage(set)}}, nothing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,12 +210,17 @@ func TestKeysOfUnknownKindsArePassedOver(t *testing.T) {
 }
 
 func TestUnreadableConfiguration(t *testing.T) {
-	for name, c := range map[string]config.ServiceAccounts{
-		"keys":        {Issuers: []config.Issuer{{URL: issuer, Keys: json.RawMessage(`{"keys":[{"kty":"RSA"}]}`)}}},
-		"private key": {Issuers: []config.Issuer{{URL: issuer, Keys: json.RawMessage(`{"keys":[{"kty":"oct","k":"AAAA"}]}`)}}},
-		"topics":      {Grants: []config.Grant{{Namespace: "a", Topics: []string{"a..b"}}}},
+	for name, c := range map[string]struct {
+		keys  string
+		topic string
+	}{
+		"keys":        {`{"keys":[{"kty":"RSA"}]}`, "a"},
+		"private key": {`{"keys":[{"kty":"oct","k":"AAAA"}]}`, "a"},
+		"topics":      {`{"keys":[]}`, "a..b"},
 	} {
-		if _, err := NewPublishers(config.Publishers{ServiceAccounts: &c}, nothing); err == nil {
+		accounts := &config.ServiceAccounts{Grants: []config.Grant{{Namespace: "a", Topics: []string{c.topic}}}}
+		issuers := []config.Issuer{{URL: issuer, Keys: json.RawMessage(c.keys)}}
+		if _, err := NewPublishers(config.Publishers{ServiceAccounts: accounts}, issuers, nothing); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

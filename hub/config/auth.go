@@ -8,6 +8,9 @@ import (
 type Auth struct {
 	Subscribers Subscribers `json:"subscribers"`
 	Publishers  Publishers  `json:"publishers"`
+	// Issuers of the cluster's ServiceAccount tokens, by which publishers and other hubs are known. None yet is possible: publishers are
+	// then asked to come back.
+	Issuers []Issuer `json:"issuers,omitempty"`
 }
 
 // Subscribers says who may read; exactly one field is set.
@@ -94,8 +97,6 @@ type Anonymous struct{}
 type ServiceAccounts struct {
 	// Audience that a token must have.
 	Audience string `json:"audience"`
-	// Issuers of the cluster's tokens. None yet is possible: publishers are then asked to come back.
-	Issuers []Issuer `json:"issuers,omitempty"`
 	// Grants lists who may publish where, at least one.
 	Grants []Grant `json:"grants"`
 }

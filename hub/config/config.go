@@ -61,6 +61,8 @@ type Config struct {
 	Auth Auth `json:"auth"`
 	// TLS encrypts the ports for readers and publishers; nil leaves them in clear text.
 	TLS *TLS `json:"tls,omitempty"`
+	// Peers says how the stream's hubs find and know each other; nil is a hub that stands alone.
+	Peers *Peers `json:"peers,omitempty"`
 }
 
 // Stream names an EventStream.

@@ -23,10 +23,11 @@ func valid() *config.Config {
 			Subscribers: config.Subscribers{Anonymous: &config.Anonymous{}},
 			Publishers: config.Publishers{ServiceAccounts: &config.ServiceAccounts{
 				Audience: "runnel.dev/team-a/shop",
-				Issuers:  []config.Issuer{{URL: "https://cluster", Keys: json.RawMessage(`{"keys":[ ]}`)}},
 				Grants:   []config.Grant{{Namespace: "team-a", Topics: []string{">"}}},
 			}},
+			Issuers: []config.Issuer{{URL: "https://cluster", Keys: json.RawMessage(`{"keys":[ ]}`)}},
 		},
+		Peers: &config.Peers{Service: "shop-hub.team-a.svc.cluster.local.", Audience: "runnel.dev/peer/team-a/shop", Account: "shop-hub"},
 	}
 }
 
@@ -72,7 +73,7 @@ func TestRefusals(t *testing.T) {
 		"subscribers":  {func(c *config.Config) { c.Auth.Subscribers.Anonymous = nil }, "auth.subscribers:"},
 		"publishers":   {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts = nil }, "auth.publishers:"},
 		"audience":     {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Audience = "" }, "audience:"},
-		"issuer":       {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Issuers[0].URL = "" }, "auth.publishers.serviceAccounts.issuers[0].url: must be set"},
+		"issuer":       {func(c *config.Config) { c.Auth.Issuers[0].URL = "" }, "auth.issuers[0].url: must be set"},
 		"grants":       {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Grants = nil }, "grants:"},
 		"grant":        {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Grants[0].Topics = nil }, "auth.publishers.serviceAccounts.grants[0].topics: 0 is not between 1 and 64"},
 	} {

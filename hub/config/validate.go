@@ -53,6 +53,10 @@ func (c *Config) Validate() error {
 	}
 	v.subscribers(c.Auth.Subscribers)
 	v.publishers(c.Auth.Publishers)
+	v.issuers("auth.issuers", c.Auth.Issuers)
+	if c.Peers != nil {
+		v.peers("peers", *c.Peers)
+	}
 	return errors.Join(v.errs...)
 }
 

@@ -98,16 +98,19 @@ func (v *checker) publishers(p Publishers) {
 	}
 }
 
-func (v *checker) serviceAccounts(path string, s ServiceAccounts) {
-	v.text(path+".audience", s.Audience, maxURLBytes)
-	bounds(v, path+".issuers", len(s.Issuers), 0, maxIssuers)
-	for i, is := range s.Issuers {
-		at := fmt.Sprintf("%s.issuers[%d]", path, i)
+func (v *checker) issuers(path string, issuers []Issuer) {
+	bounds(v, path, len(issuers), 0, maxIssuers)
+	for i, is := range issuers {
+		at := fmt.Sprintf("%s[%d]", path, i)
 		v.text(at+".url", is.URL, maxURLBytes)
 		if !json.Valid(is.Keys) {
 			v.fail(at+".keys", "must be a JSON Web Key Set")
 		}
 	}
+}
+
+func (v *checker) serviceAccounts(path string, s ServiceAccounts) {
+	v.text(path+".audience", s.Audience, maxURLBytes)
 	bounds(v, path+".grants", len(s.Grants), 1, maxGrants)
 	for i, g := range s.Grants {
 		at := fmt.Sprintf("%s.grants[%d]", path, i)

@@ -93,9 +93,10 @@ func (c *credentials) auth() config.Auth {
 			Issuer: readers, Audiences: []string{"bench"}, HMAC: c.reference(), Topics: []string{allTopics},
 		}}}},
 		Publishers: config.Publishers{ServiceAccounts: &config.ServiceAccounts{
-			Audience: audience, Issuers: []config.Issuer{{URL: cluster, Keys: c.keys}},
-			Grants: []config.Grant{{Namespace: namespace, Name: account, Topics: []string{allTopics}}},
+			Audience: audience,
+			Grants:   []config.Grant{{Namespace: namespace, Name: account, Topics: []string{allTopics}}},
 		}},
+		Issuers: []config.Issuer{{URL: cluster, Keys: c.keys}},
 	}
 }
 
