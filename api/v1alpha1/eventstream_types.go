@@ -31,8 +31,10 @@ type EventStream struct {
 	// +required
 	Spec EventStreamSpec `json:"spec,omitzero"`
 
-	// status is what the operator last saw of the stream.
+	// status is what the operator last saw of the stream. Before it has seen it, observedGeneration is -1: who waits for a stream
+	// by the generations would take one without any for a settled one.
 	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status EventStreamStatus `json:"status,omitzero"`
 }
 

@@ -106,6 +106,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.runnel-dev.runnel.api.v1alpha1.EventStreamStatus
+      default:
+        observedGeneration: -1
 - name: com.github.runnel-dev.runnel.api.v1alpha1.EventStreamSpec
   map:
     fields:
