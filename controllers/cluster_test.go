@@ -24,6 +24,7 @@ import (
 	"github.com/runnel-dev/runnel/controllers/apply"
 	"github.com/runnel-dev/runnel/controllers/issuer"
 	"github.com/runnel-dev/runnel/controllers/render"
+	"github.com/runnel-dev/runnel/controllers/rules"
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
@@ -38,6 +39,8 @@ type world struct {
 	writes []string
 	// fails is what an apply of a kind ends in.
 	fails map[string]error
+	// before is the stream as it was after the last reconciliation.
+	before *v1alpha1.EventStream
 	// issuers is what the cluster says of its tokens.
 	issuers issuer.State
 
@@ -120,15 +123,20 @@ func (w *world) spies() interceptor.Funcs {
 	}
 }
 
-// reconcile runs the reconciler once and checks the status's rules.
+// reconcile runs the reconciler once and holds the status against the rules.
 func (w *world) reconcile() reconcile.Result {
 	w.writes = nil
 	result, err := w.r.Reconcile(context.Background(), reconcile.Request{NamespacedName: key("shop")})
 	w.g.Expect(err).NotTo(HaveOccurred())
 	s := w.stream()
+	w.g.Expect(rules.Broken(s)).To(BeEmpty())
 	if len(s.Status.Conditions) > 0 {
-		keepsTheRules(w.g, s.Generation, &s.Status)
+		w.g.Expect(s.Status.ObservedGeneration).To(Equal(s.Generation), "it speaks of the newest spec")
 	}
+	if w.before != nil {
+		w.g.Expect(rules.BrokenBetween(w.before, s)).To(BeEmpty())
+	}
+	w.before = s
 	return result
 }
 

@@ -218,6 +218,7 @@ func TestAStreamKeepsItsImage(t *testing.T) {
 	s := w.stream()
 	s.Status.Image = "" // as if the operator had died before it wrote the status
 	g.Expect(w.Client.Status().Update(t.Context(), s)).To(Succeed())
+	w.before = nil
 	w.reconcile()
 	g.Expect(w.stream().Status.Image).To(Equal("runnel:0.1.0"))
 	d := &appsv1.Deployment{}

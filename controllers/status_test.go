@@ -17,6 +17,7 @@ import (
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 	"github.com/runnel-dev/runnel/controllers/apply"
 	"github.com/runnel-dev/runnel/controllers/render"
+	"github.com/runnel-dev/runnel/controllers/rules"
 )
 
 const wanted, old = "c0ffee", "0ld"
@@ -182,7 +183,11 @@ func TestStatus(t *testing.T) {
 			}
 			g.Expect(got).To(Equal(c.want))
 			g.Expect(meta.FindStatusCondition(s.Conditions, "Ready").Message).To(ContainSubstring(c.says))
-			keepsTheRules(g, 3, &s)
+			g.Expect(s.ObservedGeneration).To(BeEquivalentTo(3))
+			v.stream.Status = s
+			g.Expect(rules.Broken(v.stream)).To(BeEmpty())
+			again := v.status(metav1.NewTime(time.Now().Add(time.Hour)))
+			g.Expect(sameStatus(&s, &again)).To(BeTrue(), "the same state gives the same status at any time")
 		})
 	}
 }

@@ -5,66 +5,46 @@ import (
 	"fmt"
 	"sync"
 
+	kstatus "github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
+	"github.com/runnel-dev/runnel/controllers/rules"
 )
 
-// brokenRules are the rules that a status breaks: those of the API conventions for conditions, of kstatus for Reconciling and
-// Stalled, and that Ready sums up the others. They hold of every status at any time, also of one that is behind its spec.
+// brokenRules are the rules that a status breaks, and whether kstatus, by which kubectl's and others' tools wait, sees anything
+// else in it than Ready says.
 func brokenRules(s *v1alpha1.EventStream) []string {
-	r := &rules{name: s.Namespace + "/" + s.Name}
-	conditions := s.Status.Conditions
-	r.hold(s.Status.ObservedGeneration <= s.Generation, "observedGeneration %d is of the future: the generation is %d", s.Status.ObservedGeneration, s.Generation)
-	r.hold(s.Status.ReadyReplicas <= s.Status.Replicas, "%d of %d replicas are ready", s.Status.ReadyReplicas, s.Status.Replicas)
-	if s.Status.ObservedGeneration == 0 {
-		r.hold(len(conditions) == 0, "there are conditions of no generation")
-		return r.broken
+	broken := rules.Broken(s)
+	ready := s.Status.ObservedGeneration == s.Generation && meta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionReady)
+	want := kstatus.InProgressStatus
+	switch {
+	case s.DeletionTimestamp != nil:
+		want = kstatus.TerminatingStatus
+	case ready:
+		want = kstatus.CurrentStatus
+	case s.Status.ObservedGeneration == s.Generation && meta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionStalled):
+		want = kstatus.FailedStatus
 	}
-	for _, c := range conditions {
-		r.hold(c.Reason != "", "%s has no reason", c.Type)
-		r.hold(c.Message != "", "%s has no message", c.Type)
-		r.hold(!c.LastTransitionTime.IsZero(), "%s has no time", c.Type)
-		r.hold(c.ObservedGeneration == s.Status.ObservedGeneration, "%s is of generation %d, the status of %d", c.Type, c.ObservedGeneration, s.Status.ObservedGeneration)
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(s)
+	if err != nil {
+		return append(broken, err.Error())
 	}
-	for _, kind := range []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionAvailable, v1alpha1.ConditionConfigLoaded, v1alpha1.ConditionReady} {
-		r.hold(meta.FindStatusCondition(conditions, kind) != nil, "%s is missing", kind)
+	got, err := kstatus.Compute(&unstructured.Unstructured{Object: object})
+	if err != nil {
+		return append(broken, "kstatus: "+err.Error())
 	}
-	ready := meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionReady)
-	present := 0
-	for _, kind := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
-		if c := meta.FindStatusCondition(conditions, kind); c != nil {
-			present++
-			r.hold(c.Status == metav1.ConditionTrue, "%s is there and %s", kind, c.Status)
-		}
+	if got.Status != want {
+		broken = append(broken, fmt.Sprintf("%s/%s: kstatus says %s (%s) and Ready says %s", s.Namespace, s.Name, got.Status, got.Message, want))
 	}
-	r.hold(present <= 1, "it is Reconciling and Stalled at once")
-	r.hold(!ready || present == 0, "it is Ready, and Reconciling or Stalled")
-	if ready {
-		r.hold(meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionAccepted), "it is Ready and not Accepted")
-		r.hold(meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionAvailable), "it is Ready and not Available")
-		r.hold(!meta.IsStatusConditionFalse(conditions, v1alpha1.ConditionConfigLoaded), "it is Ready and its configuration is not loaded")
-		r.hold(s.Status.ReadyReplicas > 0, "it is Ready without a hub")
-		r.hold(s.Status.Address != nil && s.Status.SubscribeURL != "", "it is Ready and says not where")
-	}
-	return r.broken
-}
-
-// rules gathers what does not hold.
-type rules struct {
-	name   string
-	broken []string
-}
-
-func (r *rules) hold(ok bool, format string, args ...any) {
-	if !ok {
-		r.broken = append(r.broken, r.name+": "+fmt.Sprintf(format, args...))
-	}
+	return broken
 }
 
 // statusWatch follows all streams, so that a status which lasts for a moment is seen too.
@@ -75,6 +55,7 @@ type statusWatch struct {
 	mu     sync.Mutex
 	seen   int
 	broken []string
+	before map[types.UID]*v1alpha1.EventStream
 }
 
 func watchStatuses() *statusWatch {
@@ -82,7 +63,7 @@ func watchStatuses() *statusWatch {
 	Expect(err).NotTo(HaveOccurred())
 	w, err := c.Watch(context.Background(), &v1alpha1.EventStreamList{})
 	Expect(err).NotTo(HaveOccurred())
-	s := &statusWatch{watch: w, done: make(chan struct{})}
+	s := &statusWatch{watch: w, done: make(chan struct{}), before: map[types.UID]*v1alpha1.EventStream{}}
 	go s.follow()
 	return s
 }
@@ -94,6 +75,13 @@ func (s *statusWatch) follow() {
 		if stream, ok := e.Object.(*v1alpha1.EventStream); ok {
 			s.seen++
 			s.broken = append(s.broken, brokenRules(stream)...)
+			before := s.before[stream.UID]
+			s.before[stream.UID] = stream
+			if e.Type == watch.Deleted { // which has a version, and nothing of it was written
+				delete(s.before, stream.UID)
+			} else if before != nil {
+				s.broken = append(s.broken, rules.BrokenBetween(before, stream)...)
+			}
 		} else {
 			s.broken = append(s.broken, fmt.Sprintf("the watch of streams: %v", e.Object))
 		}
