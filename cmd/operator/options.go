@@ -32,6 +32,7 @@ type options struct {
 	metricsAddress  string
 	metricsInsecure bool
 	probeAddress    string
+	pprofAddress    string
 	zap             zap.Options
 }
 
@@ -56,6 +57,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*options, 
 	f.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of the metrics, by HTTPS and for those only whom the cluster lets get /metrics; 0 turns them off")
 	f.BoolVar(&o.metricsInsecure, "metrics-insecure", false, "serve the metrics by plain HTTP to everybody")
 	f.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
+	f.StringVar(&o.pprofAddress, "pprof-bind-address", "0", "address of the profiles of net/http/pprof, by plain HTTP to everybody, such as 127.0.0.1:6060; 0 turns them off")
 	clientconfig.RegisterFlags(f)
 	o.zap.BindFlags(f)
 	if err := f.Parse(args); err != nil {

@@ -34,6 +34,9 @@ const probeInterval = 100 * time.Millisecond
 // Image is a directory of this machine that stands for a container image.
 type Image = node.Image
 
+// Call is one request that the API server has answered.
+type Call = apiserver.Call
+
 // Options says how a sandbox runs. Its zero value is a sandbox that knows no image.
 type Options struct {
 	Dir    string           // for the API server's data and the pods' files; default: a new directory, removed by Stop
@@ -42,6 +45,10 @@ type Options struct {
 	// Address is where the API server listens, in 127.0.0.0/8; default: a free port of 127.0.0.1.
 	Address string
 
+	// Calls is told of every call to the API server once it is answered, of a watch once it has begun. Many tell it at once,
+	// and wait for it.
+	Calls func(Call)
+
 	// SyncPeriod is how often a pod's volumes are refreshed; default 1 min, as on a kubelet.
 	SyncPeriod time.Duration
 	// BackOff is the pause before a container's second restart, doubled each time up to 5 min; default 10 s.
@@ -49,7 +56,8 @@ type Options struct {
 	// SlowProbes probes a pod only as often as its probes' periods say. By default a probe is tried ten times a second
 	// until it succeeds for the first time.
 	SlowProbes bool
-	// FakeReady makes pods ready at once, with an address, but without processes.
+	// FakeReady makes pods ready at once, with an address, but without processes. Services then lead nowhere, and have no
+	// listeners.
 	FakeReady bool
 }
 
@@ -96,7 +104,7 @@ func (s *Sandbox) start(ctx context.Context, o Options) error {
 	}
 	s.API, err = apiserver.Start(ctx, apiserver.Options{
 		StateDir: filepath.Join(o.Dir, "apiserver"), Address: o.Address, Logger: o.Log.WithName("apiserver"), PodLogs: logs,
-		ServiceNetwork: s.services.Second,
+		ServiceNetwork: s.services.Second, Calls: o.Calls,
 	})
 	if err != nil {
 		return err

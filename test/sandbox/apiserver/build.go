@@ -133,6 +133,7 @@ func (b *builder) secure() error {
 	b.config.Authentication.APIAudiences = authenticator.Audiences{Issuer}
 	b.config.Authentication.Authenticator = newAuthenticator(b.adminToken, b.tokens)
 	b.config.Authorization.Authorizer = authorizer.AuthorizerFunc(b.authorizer.authorize)
+	audit(b.config, b.options.Calls)
 	b.config.RuleResolver = nil // SelfSubjectRulesReview is answered by the RBAC authorizer itself
 	b.config.AdmissionControl, err = newAdmission(client, b.informers)
 	return err

@@ -41,6 +41,8 @@ type Options struct {
 	ServiceNetwork byte
 	// PodLogs serves `kubectl logs`. Without it the log subresource answers 501.
 	PodLogs PodLogs
+	// Calls is told of every call once it is answered, of a watch once it has begun. Many tell it at once, and wait for it.
+	Calls func(Call)
 }
 
 // Server is a running API server. It is ephemeral: each start is a new, empty cluster.

@@ -54,7 +54,8 @@ type Options struct {
 	// ProbeInterval is how often a probe is tried until it succeeds for the first time, where its period is longer, so
 	// that a pod is ready as soon as it can be. Default 0: only as often as its period says.
 	ProbeInterval time.Duration
-	// FakeReady makes pods ready at once, with an address, but without processes.
+	// FakeReady makes pods ready at once, with an address, but without processes. Services then lead nowhere, and have no
+	// listeners.
 	FakeReady bool
 }
 
@@ -102,6 +103,7 @@ type parts struct {
 	controllers *workload.Controllers
 	endpoints   *endpoint.Controller
 	proxy       *proxy.Proxy
+	fake        bool // no process listens behind a Service
 }
 
 func newParts(o Options) (*parts, error) {
@@ -118,6 +120,7 @@ func newParts(o Options) (*parts, error) {
 		return nil, err
 	}
 	p := &parts{
+		fake:      o.FakeReady,
 		informers: informers.NewSharedInformerFactory(watcher, 0), events: record.NewBroadcaster(),
 		sink: &typedcorev1.EventSinkImpl{Interface: client.CoreV1().Events("")},
 	}
@@ -182,7 +185,9 @@ func (p *parts) run(ctx context.Context) error {
 	all.Go(func() { err = p.kubelet.Run(ctx) })
 	all.Go(func() { p.controllers.Run(ctx) })
 	all.Go(func() { p.endpoints.Run(ctx) })
-	all.Go(func() { p.proxy.Run(ctx) })
+	if !p.fake {
+		all.Go(func() { p.proxy.Run(ctx) })
+	}
 	all.Wait()
 	p.events.Shutdown()
 	p.informers.Shutdown()
