@@ -29,14 +29,14 @@ import (
 // hubIndex finds the pods of a stream in the cache by the stream's name.
 const hubIndex = "runnel.dev/hub"
 
-// CacheOptions are those of the cache that a Reconciler reads from. It holds only what has the operator's label, without managed
-// fields, and of pods no spec; to read a kind that is not watched is an error. No namespaces means all of them.
+// CacheOptions are those of the cache that a Reconciler reads from. It holds only what has the operator's label, and of that what
+// is read; to read a kind that is not watched is an error. No namespaces means all of them.
 func CacheOptions(namespaces []string) cache.Options {
 	ours := labels.SelectorFromSet(labels.Set{render.LabelManagedBy: render.ManagedBy})
 	o := cache.Options{
 		ReaderFailOnMissingInformer: true,
-		DefaultTransform:            cache.TransformStripManagedFields(),
-		ByObject:                    map[client.Object]cache.ByObject{&corev1.Pod{}: {Label: ours, Transform: stripPod}},
+		DefaultTransform:            newDiet().object,
+		ByObject:                    map[client.Object]cache.ByObject{&corev1.Pod{}: {Label: ours}},
 	}
 	for _, kind := range apply.Kinds() {
 		o.ByObject[kind] = cache.ByObject{Label: ours}
@@ -48,15 +48,6 @@ func CacheOptions(namespaces []string) cache.Options {
 		o.DefaultNamespaces[ns] = cache.Config{}
 	}
 	return o
-}
-
-// stripPod leaves of a pod what the operator reads of it.
-func stripPod(o any) (any, error) {
-	if pod, ok := o.(*corev1.Pod); ok {
-		pod.ManagedFields = nil
-		pod.Spec = corev1.PodSpec{}
-	}
-	return o, nil
 }
 
 // SetupWithManager has the manager call Reconcile when a stream, one of its children or pods, or the cluster's issuer keys

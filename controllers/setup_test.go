@@ -27,17 +27,6 @@ func TestTheCacheHoldsNothingOfOthers(t *testing.T) {
 	g.Expect(CacheOptions(nil).DefaultNamespaces).To(BeNil(), "all namespaces")
 }
 
-func TestTheCacheHoldsNoPodSpecs(t *testing.T) {
-	g := NewWithT(t)
-	stripped, err := stripPod(&corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "p", ManagedFields: []metav1.ManagedFieldsEntry{{}}},
-		Spec:       corev1.PodSpec{NodeName: "n"},
-		Status:     corev1.PodStatus{PodIP: "127.0.0.1"},
-	})
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(stripped).To(Equal(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Status: corev1.PodStatus{PodIP: "127.0.0.1"}}))
-}
-
 func TestNudgesAreNoNews(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"a": "b"}}}
 	now := metav1.Now()

@@ -12,6 +12,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
@@ -79,17 +80,23 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	issuers := issuer.NewPoller(cluster)
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("name of this host, which events tell: %w", err)
+	}
+	recorder := controllers.NewEventWriter(mgr.GetClient(), "runnel-"+host)
 	reconciler := &controllers.Reconciler{
 		Client:        mgr.GetClient(),
 		Applier:       &apply.Applier{Client: mgr.GetClient(), Direct: mgr.GetAPIReader()},
 		Issuers:       issuers,
 		Hubs:          controllers.NewAdminPort(),
-		Recorder:      mgr.GetEventRecorder("runnel"),
+		Recorder:      recorder,
 		HubImage:      o.hubImage,
 		ClusterDomain: o.clusterDomain,
 	}
 	err = errors.Join(
 		mgr.Add(issuers),
+		mgr.Add(recorder),
 		reconciler.SetupWithManager(ctx, mgr, issuers.Changed(), o.concurrent),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("cache", func(r *http.Request) error {
@@ -110,7 +117,7 @@ func run(ctx context.Context, o *options) error {
 // manager returns the options of the manager.
 func (o *options) manager() (ctrl.Options, error) {
 	scheme := runtime.NewScheme() // no more kinds than are used
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, v1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, eventsv1.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return ctrl.Options{}, fmt.Errorf("scheme: %w", err)
 		}
