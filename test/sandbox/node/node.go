@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/record"
 
+	"github.com/runnel-dev/runnel/test/sandbox/node/dns"
 	"github.com/runnel-dev/runnel/test/sandbox/node/endpoint"
 	"github.com/runnel-dev/runnel/test/sandbox/node/kubelet"
 	"github.com/runnel-dev/runnel/test/sandbox/node/proxy"
@@ -63,6 +64,7 @@ type Options struct {
 type Node struct {
 	kubelet *kubelet.Kubelet
 	proxy   *proxy.Proxy
+	names   string // where its name server is asked
 	cancel  context.CancelFunc
 	done    chan struct{}
 	err     error // why the kubelet ended; read after done
@@ -103,6 +105,7 @@ type parts struct {
 	controllers *workload.Controllers
 	endpoints   *endpoint.Controller
 	proxy       *proxy.Proxy
+	names       *dns.Server
 	fake        bool // no process listens behind a Service
 }
 
@@ -138,11 +141,18 @@ func newParts(o Options) (*parts, error) {
 	if p.proxy, err = proxy.New(p.informers, o.Log.WithName("proxy")); err != nil {
 		return nil, err
 	}
+	if p.names, err = dns.New(p.informers, o.Log.WithName("dns")); err != nil {
+		return nil, err
+	}
 	p.kubelet, err = kubelet.New(kubelet.Options{
 		Client: client, Config: o.Config, Informers: p.informers, Recorder: recorder("kubelet"), Log: o.Log.WithName("kubelet"), NodeName: Name,
 		Dir: o.Dir, Images: o.Images, SyncPeriod: o.SyncPeriod, BackOff: o.BackOff, ProbeInterval: o.ProbeInterval, FakeReady: o.FakeReady,
+		Nameserver: p.names.Address(),
 	})
-	return p, err
+	if err != nil {
+		return nil, errors.Join(err, p.names.Close())
+	}
+	return p, nil
 }
 
 func start(ctx context.Context, o Options) (*Node, error) {
@@ -157,9 +167,9 @@ func start(ctx context.Context, o Options) (*Node, error) {
 		cancel()
 		p.events.Shutdown()
 		p.informers.Shutdown()
-		return nil, errors.Join(err, p.kubelet.Close())
+		return nil, errors.Join(err, p.kubelet.Close(), p.names.Close())
 	}
-	n := &Node{kubelet: p.kubelet, proxy: p.proxy, cancel: cancel, done: make(chan struct{})}
+	n := &Node{kubelet: p.kubelet, proxy: p.proxy, names: p.names.Address(), cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(n.done)
 		n.err = p.run(ctx)
@@ -188,6 +198,7 @@ func (p *parts) run(ctx context.Context) error {
 	if !p.fake {
 		all.Go(func() { p.proxy.Run(ctx) })
 	}
+	all.Go(func() { p.names.Run(ctx) })
 	all.Wait()
 	p.events.Shutdown()
 	p.informers.Shutdown()
@@ -202,9 +213,12 @@ func (n *Node) Stop() error {
 	return n.err
 }
 
-// ServiceURL is where a Service's port is reached from this machine, such as http://127.96.0.7:8081. Names like
-// shop-publish.team-a.svc.cluster.local do not resolve here. The name may be empty for a Service with one port. Where
-// ports below 1024 are not allowed, they are moved by 8000, and the URL says so.
+// Nameserver is where names like shop-publish.team-a.svc.cluster.local are asked for, as host:port, by UDP and TCP. Pods
+// find it in RUNNEL_NAMESERVER.
+func (n *Node) Nameserver() string { return n.names }
+
+// ServiceURL is where a Service's port is reached from this machine, such as http://127.96.0.7:8081. The name may be
+// empty for a Service with one port. Where ports below 1024 are not allowed, they are moved by 8000, and the URL says so.
 func (n *Node) ServiceURL(namespace, service, port string) (string, error) {
 	return n.proxy.URL(namespace, service, port)
 }

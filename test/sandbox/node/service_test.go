@@ -15,6 +15,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
@@ -119,6 +120,39 @@ var _ = Describe("A Service", func() {
 		Expect(err).To(HaveOccurred())
 		Eventually(podGone(ctx, ns, name)).Should(BeTrue())
 		Eventually(func() error { _, err := ask(url, "/name")(); return err }).Should(Satisfy(isRefused))
+	})
+
+	It("leaves a pod that terminates as soon as it says that it is not ready any more", func(ctx SpecContext) {
+		ns := namespace(ctx)
+		url := service(ctx, ns, nil)
+		create(ctx, deployment(ns, 1, func(d *appsv1.Deployment) {
+			d.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{env("DRAIN", "forever")}
+		}))
+		Eventually(ask(url, "/name")).ShouldNot(BeEmpty())
+		patchDeployment(ctx, ns, `{"spec":{"replicas":0}}`)
+		Eventually(endpoints(ctx, ns)).Should(Equal([]string{"serving+terminating"}))
+		Expect(ask(url, "/set?ready=false")()).Error().NotTo(HaveOccurred())
+		Eventually(endpoints(ctx, ns)).Should(Equal([]string{"terminating"}), "it is probed until it ends")
+		Eventually(func() error { _, err := ask(url, "/name")(); return err }).Should(Satisfy(isRefused))
+		Eventually(endpoints(ctx, ns)).Should(BeEmpty(), "at the end of its grace period")
+	})
+
+	It("goes over to the pod that follows one which is evicted, when that is ready", func(ctx SpecContext) {
+		ns := namespace(ctx)
+		url := service(ctx, ns, nil)
+		create(ctx, deployment(ns, 1, func(d *appsv1.Deployment) {
+			d.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{env("DRAIN", "forever")}
+		}))
+		var old string
+		Eventually(func() (err error) { old, err = ask(url, "/name")(); return err }).Should(Succeed())
+		Expect(typed.PolicyV1().Evictions(ns).Evict(ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: old}})).To(Succeed())
+		Eventually(func() []string { // there is never nobody
+			name, err := ask(url, "/name")()
+			Expect(err).NotTo(HaveOccurred())
+			return []string{name}
+		}).ShouldNot(ContainElement(old))
+		Expect(endpoints(ctx, ns)(Default)).To(ConsistOf("ready+serving", "serving+terminating"))
+		Expect(podGone(ctx, ns, old)()).To(BeFalse(), "the old one has its grace period")
 	})
 
 	It("keeps its connections when it is deleted itself", func(ctx SpecContext) {

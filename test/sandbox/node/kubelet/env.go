@@ -106,13 +106,14 @@ func (w *worker) environment(ctx context.Context, c *corev1.Container, image Ima
 }
 
 // clusterEnvironment is what the node adds on its own: where the API server is, and, since all pods share one host, at
-// which address this one is to listen.
+// which address this one is to listen, and whom it is to ask for names in place of the host's resolv.conf.
 func (w *worker) clusterEnvironment(e *environment, c *corev1.Container) {
 	host, port := apiServer(w.k.Config)
 	e.set("KUBERNETES_SERVICE_HOST", host)
 	e.set("KUBERNETES_SERVICE_PORT", port)
 	e.set("KUBERNETES_SERVICE_PORT_HTTPS", port)
 	e.set("RUNNEL_LISTEN_HOST", w.ip)
+	e.set("RUNNEL_NAMESERVER", w.k.Nameserver)
 	if hasToken(c) {
 		e.set("KUBECONFIG", w.kubeconfig())
 	}

@@ -48,6 +48,7 @@ type Options struct {
 	BackOff       time.Duration // before the second restart of a container; doubled each time up to 5 min
 	ProbeInterval time.Duration // until its first success a probe is tried this often; 0: only as often as its period says
 	FakeReady     bool          // pods become ready without any process
+	Nameserver    string        // host:port of who knows the names of Services
 }
 
 // Kubelet is the node's agent: it binds every pod to itself and runs it.
