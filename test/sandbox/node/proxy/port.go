@@ -16,6 +16,9 @@ const errPermission = syscall.EACCES
 // whose backlog is full.
 const dialTimeout = 5 * time.Second
 
+// copyBytes is what is passed on at a time: little, since thousands of readers wait for events of some hundred bytes.
+const copyBytes = 4 << 10
+
 // port is one listener and its connections. It listens only while it has backends, so that a Service without any
 // refuses connections.
 type port struct {
@@ -138,9 +141,10 @@ func (c *pair) run(backend string) {
 	_ = c.client.Close()
 }
 
-// copy passes on bytes, then the end of them: an orderly end as one, and a broken connection as a reset of both.
+// copy passes on bytes, then the end of them: an orderly end as one, and a broken connection as a reset of both. It keeps the two
+// connections' splice(2) out, which holds a pipe, so two descriptors, for each direction as long as it waits.
 func (c *pair) copy(to, from *net.TCPConn) {
-	if _, err := io.Copy(to, from); err != nil {
+	if _, err := io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{from}, make([]byte, copyBytes)); err != nil {
 		c.reset()
 		return
 	}
