@@ -20,9 +20,15 @@ func (m *Memory) Complete(name string) (event.ID, error) {
 func (m *Memory) complete(name string) (event.ID, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.sealed {
+		return event.ID{}, ErrSealed
+	}
 	t, err := m.topic(name)
 	if err != nil {
 		return event.ID{}, err
+	}
+	if !t.complete {
+		m.ends.note(t.name)
 	}
 	t.complete = true
 	m.settle(t)
@@ -49,4 +55,32 @@ func (s *Subscription) complete(after uint64, now time.Time) bool {
 func (s *Subscription) follows(t *topic, after uint64, now time.Time) bool {
 	newest := t.lasting.newest(now)
 	return t.ring.count > 0 && newest >= t.ring.oldest().Seq && newest > s.from(t, after)
+}
+
+// maxEnds bounds the names in a journal: a feed is nearly always far fewer behind, and one that is not looks at each topic.
+const maxEnds = 4096
+
+// journal is the topics that were completed last.
+type journal struct {
+	names queue[string]
+	total uint64 // of all that ever were
+}
+
+func (j *journal) note(name string) {
+	j.total++
+	if j.names.push(name); j.names.count > maxEnds {
+		j.names.pop()
+	}
+}
+
+// since calls f for those that were completed after so many. It says no when it does not know them all any more.
+func (j *journal) since(total uint64, f func(name string)) bool {
+	first := j.total - uint64(j.names.count)
+	if total < first {
+		return false
+	}
+	for ; total < j.total; total++ {
+		f(j.names.at(int(total - first)))
+	}
+	return true
 }

@@ -18,6 +18,10 @@ const (
 func (m *Memory) Configure(rules []Rule, limit int64) {
 	m.configuring.Lock()
 	defer m.configuring.Unlock()
+	m.configure(rules, limit)
+}
+
+func (m *Memory) configure(rules []Rule, limit int64) {
 	now := m.clock()
 	m.declare(newRules(rules), limit)
 	m.sweep(&m.mu, func(t *topic, steps *int) bool { return m.govern(t, now, steps) })
@@ -52,6 +56,7 @@ func (m *Memory) declare(rules []*rule, limit int64) {
 	}
 	for _, h := range heirs {
 		h.to.floor.include(h.from.floor)
+		h.to.any.include(h.from.any)
 	}
 	m.rules, m.retired, m.limit = next, retired, limit
 	m.declarations++
@@ -95,14 +100,16 @@ func (m *Memory) prune() {
 	defer m.mu.Unlock()
 	m.retired = slices.DeleteFunc(m.retired, func(r *rule) bool { return r.floor.all.seq == 0 })
 	surplus := max(0, len(m.retired)-maxRetired)
-	var lost losses
+	var lost, any losses
 	for _, r := range m.retired[:surplus] {
 		lost.include(r.floor)
+		any.include(r.any)
 	}
 	m.retired = slices.Delete(m.retired, 0, surplus)
 	for _, rules := range [...][]*rule{m.rules, m.retired} {
 		for _, r := range rules {
 			r.floor.include(lost)
+			r.any.include(any)
 		}
 	}
 }

@@ -36,7 +36,11 @@ type remembered struct {
 type duplicates struct {
 	known map[digest]known
 	order queue[remembered]
+	gone  uint64 // counts those that left the order
 }
+
+// total counts all ids that were ever remembered.
+func (d *duplicates) total() uint64 { return d.gone + uint64(d.order.count) }
 
 // identity returns the digests of an event's id and of what makes it the same event. CloudEvents attributes are not part of that:
 // by their specification source and id are enough, and who passes an event on may add some. Nor is the time to live, which is less
@@ -91,6 +95,7 @@ func (d *duplicates) forget(now time.Duration, steps *int) bool {
 			return false
 		}
 		d.order.pop()
+		d.gone++
 		if d.known[oldest.id].at == oldest.at { // else it was used again after its time
 			delete(d.known, oldest.id)
 		}

@@ -72,12 +72,20 @@ func (s *Subscription) lossesSince(after uint64, stored int64) []string {
 	return slices.Compact(out)
 }
 
-// lossOf is what a topic lost, or may have lost where it is forgotten.
+// lossOf is what a topic lost, or may have lost where that is forgotten.
 func (m *Memory) lossOf(name string) losses {
-	if t := m.topics.byName[name]; t != nil {
-		return t.lost
+	t := m.topics.byName[name]
+	if t == nil {
+		return m.floor(name)
 	}
-	return m.floor(name)
+	l := t.lost
+	l.include(t.rule.any)
+	for _, r := range m.retired {
+		if r.any.all.seq > 0 && r.Selector.Match(name) {
+			l.include(r.any)
+		}
+	}
+	return l
 }
 
 // lossesOf names the topics that a pattern chooses and that lost something; the pattern stands for forgotten ones, and for too

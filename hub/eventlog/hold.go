@@ -32,18 +32,21 @@ func hold(lock sync.Locker, f func(steps *int) (done bool)) (done bool) {
 // and more than once for some if others go. f may remove the topic, and is called again for it until it is done.
 func (m *Memory) sweep(lock sync.Locker, f func(t *topic, steps *int) (done bool)) {
 	left := math.MaxInt
-	for !hold(lock, func(steps *int) bool {
-		// From the end on: the last topic takes the place of one that is removed.
-		for ; *steps > 0; *steps-- {
-			if left = min(left, len(m.topics.all)); left == 0 {
-				return true
-			}
-			if f(m.topics.all[left-1], steps) {
-				left--
-			}
-		}
-		return false
-	}) {
+	for !hold(lock, func(steps *int) bool { return m.someTopics(&left, steps, f) }) {
 		runtime.Gosched()
 	}
+}
+
+// someTopics calls f for some of the topics that are left, from the end on: the last topic takes the place of one that is removed. It
+// says whether none is left.
+func (m *Memory) someTopics(left, steps *int, f func(t *topic, steps *int) (done bool)) bool {
+	for ; *steps > 0; *steps-- {
+		if *left = min(*left, len(m.topics.all)); *left == 0 {
+			return true
+		}
+		if f(m.topics.all[*left-1], steps) {
+			*left--
+		}
+	}
+	return false
 }

@@ -24,9 +24,10 @@ const topicOverhead = 330
 // nodeOverhead is what a node of the tree costs, with its place in the one above.
 const nodeOverhead = 96
 
-// Memory is a Log in memory. Its epoch is new each time, so there must be one of it for a stream.
+// Memory is a Log in memory. Its epoch is new each time, so there must be one of it for a stream, but for copies: a Memory hands its
+// epoch, its sequence and its history over to another one (see Feed), and only one of them is not sealed.
 type Memory struct {
-	epoch  string
+	epoch  atomic.Pointer[string] // written under mu
 	clock  func() time.Time
 	began  time.Time
 	linger time.Duration
@@ -38,24 +39,42 @@ type Memory struct {
 	// configuring is held by one Configure at a time, and comes before mu.
 	configuring sync.Mutex
 
-	mu     sync.RWMutex
-	rules  []*rule // by precedence; written with configuring held too
-	topics topics
+	mu    sync.RWMutex
+	limit int64
 	// declarations counts how often rules were declared anew.
 	declarations uint64
+	replica
+	history
+}
+
+// history is what a log holds, and knows of what it held.
+type history struct {
+	rules  []*rule // by precedence; written with configuring held too
+	topics topics
 	// full are the topics with more events than they keep, since some linger. idle are the empty ones that are forgotten when there
 	// are too many, and ended those of them that are complete.
 	full, idle, ended chain
 	ages              ages
 	all               order
 	bytes             int64
-	limit             int64
 	lingering         int64   // bytes of events that their topics have no room for
 	retired           []*rule // that are no longer declared, for what their topics lost; written with configuring held too
 	losers            chain   // topics that lost something, by when they last did
 	lost              losses  // of all topics
 	drops             uint64  // counts entries that were dropped
 	sent              duplicates
+	ends              journal
+}
+
+func newHistory(rules []*rule) history {
+	return history{
+		rules:  rules,
+		topics: topics{byName: map[string]*topic{}},
+		full:   chain{via: standing},
+		idle:   chain{via: standing},
+		ended:  chain{via: standing},
+		losers: chain{via: losing},
+	}
 }
 
 // rule is a declared Rule with what it governs.
@@ -65,6 +84,9 @@ type rule struct {
 	events int
 	// floor includes the losses of all topics that were forgotten.
 	floor losses
+	// any are those of its losses that may be of any topic, also of one that there is: another log had forgotten which. They are in the
+	// floor too.
+	any losses
 }
 
 // Linger is a good time for NewMemory: in a burst, all readers that take what they are sent have it within a part of a second.
@@ -77,20 +99,17 @@ const Linger = time.Second
 // must not overtake the readers that are connected. Where memory is short, such events have an eighth of the limit. Who comes back in
 // that time finds them too. Who asks for all that is retained does not get them.
 func NewMemory(rules []Rule, limit int64, linger time.Duration) *Memory {
-	return &Memory{
-		epoch:  event.NewEpoch(),
-		clock:  time.Now,
-		began:  time.Now(),
-		limit:  limit,
-		linger: linger,
-		rules:  newRules(rules),
-		topics: topics{byName: map[string]*topic{}},
-		full:   chain{via: standing},
-		idle:   chain{via: standing},
-		ended:  chain{via: standing},
-		losers: chain{via: losing},
-		merges: sync.Pool{New: func() any { return &merge{} }},
+	m := &Memory{
+		clock:   time.Now,
+		began:   time.Now(),
+		limit:   limit,
+		linger:  linger,
+		history: newHistory(newRules(rules)),
+		merges:  sync.Pool{New: func() any { return &merge{} }},
 	}
+	epoch := event.NewEpoch()
+	m.epoch.Store(&epoch)
+	return m
 }
 
 func newRules(rules []Rule) []*rule {
@@ -103,10 +122,10 @@ func newRules(rules []Rule) []*rule {
 }
 
 // Epoch of the log's ids.
-func (m *Memory) Epoch() string { return m.epoch }
+func (m *Memory) Epoch() string { return *m.epoch.Load() }
 
 // Head implements Log.
-func (m *Memory) Head() event.ID { return event.ID{Epoch: m.epoch, Seq: m.head.Load()} }
+func (m *Memory) Head() event.ID { return event.ID{Epoch: m.Epoch(), Seq: m.head.Load()} }
 
 // Notify implements Log.
 func (m *Memory) Notify(c chan<- struct{}) {
@@ -139,12 +158,13 @@ func (m *Memory) time(now time.Time) time.Duration { return now.Sub(m.began) }
 // Append implements Log.
 func (m *Memory) Append(e *event.Event) (Receipt, error) {
 	now := m.clock()
-	draft, entry := event.NewDraft(e, m.epoch, m.head.Load()+1), newEntry(e, now, m.time(now))
+	epoch := m.Epoch()
+	draft, entry := event.NewDraft(e, epoch, m.head.Load()+1), newEntry(e, now, m.time(now))
 	var id, payload digest
 	if e.ID != "" {
 		id, payload = identity(e)
 	}
-	receipt, fits, err := m.append(e, &draft, entry, id, payload, now)
+	receipt, fits, err := m.append(e, epoch, &draft, entry, id, payload, now)
 	if !fits {
 		m.inSteps(func(steps *int) bool { return m.shrink(now, steps) })
 	}
@@ -152,10 +172,15 @@ func (m *Memory) Append(e *event.Event) (Receipt, error) {
 }
 
 // append is what needs the lock. It says whether the log keeps to its limit.
-func (m *Memory) append(e *event.Event, draft *event.Draft, entry *Entry, id, payload digest, now time.Time) (receipt Receipt, fits bool, err error) {
+func (m *Memory) append(e *event.Event, epoch string, draft *event.Draft, entry *Entry, id, payload digest, now time.Time) (receipt Receipt, fits bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	receipt.ID.Epoch = m.epoch
+	if m.sealed {
+		return Receipt{}, true, ErrSealed
+	}
+	if receipt.ID.Epoch = m.Epoch(); receipt.ID.Epoch != epoch { // it began anew meanwhile
+		*draft = event.NewDraft(e, receipt.ID.Epoch, m.head.Load()+1)
+	}
 	if e.ID != "" {
 		k, found, err := m.sent.find(id, payload, entry.at)
 		if err != nil {
@@ -180,8 +205,10 @@ func (m *Memory) append(e *event.Event, draft *event.Draft, entry *Entry, id, pa
 		return Receipt{}, true, fmt.Errorf("topic %s %w", t.name, ErrComplete)
 	}
 	entry.Topic, entry.topic = t.name, t
-	m.store(t, entry)
-	t.complete = e.Last
+	m.store(t, entry, m.drops)
+	if t.complete = e.Last; t.complete {
+		m.ends.note(t.name)
+	}
 	m.head.Store(seq)
 	receipt.ID.Seq, receipt.Rule = seq, t.rule.Selector.String()
 	if e.ID != "" {
@@ -190,7 +217,8 @@ func (m *Memory) append(e *event.Event, draft *event.Draft, entry *Entry, id, pa
 	return receipt, m.evict(t, now), nil
 }
 
-func (m *Memory) store(t *topic, e *Entry) {
+// store adds an entry that is newer than all others. Who comes back from before it counts as told of so many drops.
+func (m *Memory) store(t *topic, e *Entry, drops uint64) {
 	cost := e.cost()
 	m.bytes += cost
 	t.bytes += cost
@@ -198,7 +226,7 @@ func (m *Memory) store(t *topic, e *Entry) {
 	t.supersede(e)
 	t.lasting.push(e)
 	t.ring.push(e)
-	m.all.push(e, m.drops)
+	m.all.push(e, drops)
 	if t.ring.count == 1 {
 		m.ages.note(t)
 		m.settle(t)

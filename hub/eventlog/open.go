@@ -25,10 +25,10 @@ func (s *Subscription) begin(start Start, now time.Time) Opening {
 	head := m.Head()
 	id, ok := event.ParseID(start.Cursor)
 	switch {
-	case !ok, id.Epoch == m.epoch && id.Seq > head.Seq:
+	case !ok, id.Epoch == head.Epoch && id.Seq > head.Seq:
 		s.told = m.drops
 		return Opening{Resume: ResumeGap, Cursor: head, Reason: ReasonUnknownID, Lost: s.texts()}
-	case id.Epoch != m.epoch:
+	case id.Epoch != head.Epoch:
 		return Opening{Resume: ResumeReset, Cursor: s.beginWith(asRetained), Reason: ReasonReset, Lost: s.texts()}
 	}
 	s.told = m.all.dropsAt(id.Seq)

@@ -25,7 +25,7 @@ func (m *Memory) settle(t *topic) {
 		in = &m.idle
 	}
 	m.stand(t, in)
-	if in != nil && in != &m.full && in.count > maxIdleTopics {
+	if in != nil && in != &m.full && in.count > maxIdleTopics && !m.filling {
 		m.forget(in.oldest)
 	}
 }

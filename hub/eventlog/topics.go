@@ -65,8 +65,8 @@ func (m *Memory) Topic(name string) (TopicUsage, error) {
 	}
 	u.Events, u.Bytes, u.Complete = t.ring.count, t.bytes, t.complete
 	if u.Events > 0 {
-		u.First = event.ID{Epoch: m.epoch, Seq: t.ring.oldest().Seq}
-		u.Last = event.ID{Epoch: m.epoch, Seq: t.ring.newest().Seq}
+		u.First = event.ID{Epoch: m.Epoch(), Seq: t.ring.oldest().Seq}
+		u.Last = event.ID{Epoch: m.Epoch(), Seq: t.ring.newest().Seq}
 	}
 	return u, nil
 }
