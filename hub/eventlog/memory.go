@@ -62,8 +62,10 @@ type history struct {
 	losers            chain   // topics that lost something, by when they last did
 	lost              losses  // of all topics
 	drops             uint64  // counts entries that were dropped
-	sent              duplicates
-	ends              journal
+	// ahead is the count of drops before the first of those that are newer than the log's head: what it is a copy of lost them.
+	ahead uint64
+	sent  duplicates
+	ends  journal
 }
 
 func newHistory(rules []*rule) history {

@@ -26,7 +26,7 @@ func (s *Subscription) begin(start Start, now time.Time) Opening {
 	id, ok := event.ParseID(start.Cursor)
 	switch {
 	case !ok, id.Epoch == head.Epoch && id.Seq > head.Seq:
-		s.told = m.drops
+		s.told = m.past()
 		return Opening{Resume: ResumeGap, Cursor: head, Reason: ReasonUnknownID, Lost: s.texts()}
 	case id.Epoch != head.Epoch:
 		return Opening{Resume: ResumeReset, Cursor: s.beginWith(asRetained), Reason: ReasonReset, Lost: s.texts()}
@@ -54,8 +54,16 @@ func (s *Subscription) beginWithoutCursor(start Start, now time.Time) Opening {
 		}
 		return Opening{Resume: ResumeLive, Cursor: s.beforeNext(after)}
 	}
-	s.told = m.drops
+	s.told = m.past()
 	return Opening{Resume: ResumeLive, Cursor: m.Head()}
+}
+
+// past counts the drops that are none of a reader's who begins now. A copy is told what the other log lost before it comes so far.
+func (m *Memory) past() uint64 {
+	if m.lost.all.seq > m.head.Load() {
+		return m.ahead
+	}
+	return m.drops
 }
 
 // nanoseconds of Unix time, which know no time before 1678 nor after 2262: whatever is later than now is as good as any other.
@@ -75,7 +83,7 @@ const asRetained = 0
 // beginWith lets each topic begin with the newest events that it has now, so many of them. What was lost so far is no loss.
 func (s *Subscription) beginWith(events int) event.ID {
 	m := s.log
-	s.told, s.replayed = m.drops, m.head.Load()
+	s.told, s.replayed = m.past(), m.head.Load()
 	s.replay, s.declared = int32(min(events, math.MaxInt32)), m.declarations
 	return s.beforeNext(0)
 }

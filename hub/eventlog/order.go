@@ -34,6 +34,9 @@ func (o *order) push(e *Entry, drops uint64) {
 	number, offset := e.Seq/spanSize, int(e.Seq%spanSize)
 	last := len(o.spans) - 1
 	if last < 0 || o.spans[last].number != number {
+		if offset > 1 { // a copy, whose last events were gone, begins it late: some may have been dropped after its first sequence
+			drops = 0
+		}
 		o.spans = append(o.spans, span{number: number, stored: e.stored, drops: drops})
 		if last >= 0 {
 			o.tidy(last)

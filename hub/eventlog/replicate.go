@@ -80,19 +80,11 @@ func (m *Memory) replicate(records []Record, now time.Time) (taken int, fits boo
 	if !m.sealed {
 		return 0, true, fmt.Errorf("the log appends by itself: replicate only to one that is sealed")
 	}
-	told := uint64(0) // the count of drops for what these records tell to be lost
-	drops := func() uint64 {
-		if told == 0 {
-			m.drops++
-			told = m.drops
-		}
-		return told
-	}
 	for i, r := range records {
 		fits = true
 		switch {
 		case r.Lost != nil:
-			err = m.replicateLoss(r.Lost, drops())
+			err = m.replicateLoss(r.Lost)
 		case r.Complete != nil:
 			m.awaitEnd(r.Complete)
 		case r.Event != nil:
@@ -150,8 +142,13 @@ func (m *Memory) replicateEvent(r *RecordedEvent, e *Entry, now time.Time) (fits
 	return m.evict(t, now), nil
 }
 
-func (m *Memory) replicateLoss(r *RecordedLoss, drops uint64) error {
-	lost := r.losses(drops)
+// replicateLoss notes a loss as one of now, as all are that readers were not told of yet.
+func (m *Memory) replicateLoss(r *RecordedLoss) error {
+	if m.lost.all.seq <= m.head.Load() {
+		m.ahead = m.drops
+	}
+	m.drops++
+	lost := r.losses(m.drops)
 	if !r.OfRule {
 		if err := event.ValidateTopic(r.Selector); err != nil {
 			return err
