@@ -60,7 +60,7 @@ func (s *Subscription) follows(t *topic, after uint64, now time.Time) bool {
 // maxEnds bounds the names in a journal: a feed is nearly always far fewer behind, and one that is not looks at each topic.
 const maxEnds = 4096
 
-// journal is the topics that were completed last.
+// journal is the topics that were completed last, or were complete when they were forgotten.
 type journal struct {
 	names queue[string]
 	total uint64 // of all that ever were
@@ -73,9 +73,12 @@ func (j *journal) note(name string) {
 	}
 }
 
-// since calls f for those that were completed after so many. It says no when it does not know them all any more.
+// first is the count before the oldest name.
+func (j *journal) first() uint64 { return j.total - uint64(j.names.count) }
+
+// since calls f for those after so many. It says no when it does not know them all any more.
 func (j *journal) since(total uint64, f func(name string)) bool {
-	first := j.total - uint64(j.names.count)
+	first := j.first()
 	if total < first {
 		return false
 	}

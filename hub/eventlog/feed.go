@@ -23,7 +23,7 @@ import (
 // while the copy is filled, any topic that there is not.
 //
 // Weakness: one Next holds the log's lock, which readers share, for as long as it takes to look at each topic that lost something since
-// the one before. Completeness that the origin forgets is kept by the copy.
+// the one before.
 type Feed struct {
 	log *Memory
 	at  Position
@@ -44,6 +44,9 @@ func (m *Memory) Feed(after Position) (*Feed, error) {
 	}
 	f := &Feed{log: m, at: after}
 	f.begin()
+	if m.ends.first() <= after.Completions { // it knows what was forgotten since
+		f.ends = min(f.ends, after.Completions)
+	}
 	return f, nil
 }
 
@@ -105,10 +108,10 @@ func (f *Feed) walk(into []Record) []Record {
 	steps := stepsOfHold
 	f.walking = !f.log.someTopics(&f.left, &steps, func(t *topic, _ *int) bool {
 		if t.lost.all.seq > f.at.Seq {
-			into = append(into, t.lost.record(t.name, false))
+			into = append(into, t.lost.record(t.name, LosersTopic))
 		}
 		if t.complete {
-			into = append(into, Record{Complete: &RecordedEnd{t.name, head}})
+			into = append(into, Record{Complete: &RecordedEnd{Topic: t.name, Head: head}})
 		}
 		return true
 	})
@@ -123,8 +126,13 @@ func (f *Feed) walk(into []Record) []Record {
 func (f *Feed) floors(drops uint64, into []Record) []Record {
 	for _, rules := range [...][]*rule{f.log.rules, f.log.retired} {
 		for _, r := range rules {
-			if r.floor.all.at > drops && r.floor.all.seq > f.at.Seq {
-				into = append(into, r.floor.record(r.Selector.String(), true))
+			for _, l := range [...]struct {
+				losses
+				of Losers
+			}{{r.floor, LosersForgotten}, {r.any, LosersAny}} {
+				if l.all.at > drops && l.all.seq > f.at.Seq {
+					into = append(into, l.record(r.Selector.String(), l.of))
+				}
 			}
 		}
 	}
@@ -138,7 +146,7 @@ func (f *Feed) losses(into []Record) []Record {
 	}
 	for t := f.log.losers.newest; t != nil && t.lost.all.at > f.drops; t = t.losing.older {
 		if t.lost.all.seq > f.at.Seq {
-			into = append(into, t.lost.record(t.name, false))
+			into = append(into, t.lost.record(t.name, LosersTopic))
 		}
 	}
 	into = f.floors(f.drops, into)
@@ -146,13 +154,12 @@ func (f *Feed) losses(into []Record) []Record {
 	return into
 }
 
-// completions tells which topics were completed since, if the log still knows, and still has them as complete.
+// completions tells which topics were completed since, or are not complete any more, if the log still knows.
 func (f *Feed) completions(into []Record) (records []Record, known bool) {
 	head := f.log.head.Load()
 	known = f.log.ends.since(f.ends, func(name string) {
-		if t := f.log.topics.byName[name]; t != nil && t.complete {
-			into = append(into, Record{Complete: &RecordedEnd{name, head}})
-		}
+		t := f.log.topics.byName[name]
+		into = append(into, Record{Complete: &RecordedEnd{Topic: name, Head: head, Forgotten: t == nil || !t.complete}})
 	})
 	f.ends = f.log.ends.total
 	return into, known

@@ -12,7 +12,7 @@ type Position struct {
 	Seq uint64 `cbor:"1,keyasint,omitempty"`
 	// IDs that were remembered.
 	IDs uint64 `cbor:"2,keyasint,omitempty"`
-	// Completions of topics.
+	// Completions of topics, and how often one was forgotten.
 	Completions uint64 `cbor:"3,keyasint,omitempty"`
 }
 
@@ -48,12 +48,25 @@ type RecordedRule struct {
 type RecordedLoss struct {
 	// Selector is the topic, or that of the rule.
 	Selector string `cbor:"1,keyasint"`
-	// OfRule says that it is that of a rule, which may be an exact one.
-	OfRule bool `cbor:"2,keyasint,omitempty"`
+	// Of says whose loss it is.
+	Of Losers `cbor:"2,keyasint,omitempty"`
 	// All is the newest of all events that were lost, Newest that of those which no newer one of their key had replaced.
 	All    RecordedLast `cbor:"3,keyasint"`
 	Newest RecordedLast `cbor:"4,keyasint"`
 }
+
+// Losers say which topics lost something.
+type Losers uint8
+
+// The ones who may.
+const (
+	// LosersTopic is one topic.
+	LosersTopic Losers = iota
+	// LosersForgotten are some of a rule, which are forgotten.
+	LosersForgotten
+	// LosersAny are some of a rule, which nobody knows any more: they may have come back since.
+	LosersAny
+)
 
 // RecordedLast is the last of some events: the newest sequence and the latest time when one was stored, in nanoseconds of Unix time.
 type RecordedLast struct {
@@ -61,12 +74,14 @@ type RecordedLast struct {
 	Stored int64  `cbor:"2,keyasint,omitempty"`
 }
 
-// RecordedEnd is that a topic is complete.
+// RecordedEnd is that a topic is complete, or is not any more.
 type RecordedEnd struct {
 	Topic string `cbor:"1,keyasint"`
 	// Head is a sequence up to which the log had come when the topic was complete. An event of it that is newer began it again, after
 	// it was forgotten.
 	Head uint64 `cbor:"2,keyasint,omitempty"`
+	// Forgotten says that it was, and is forgotten.
+	Forgotten bool `cbor:"3,keyasint,omitempty"`
 }
 
 // RecordedEvent is a stored event. Times of a hub's own clock are carried as an age, in nanoseconds, since no two hubs have the same.
@@ -92,9 +107,9 @@ type RecordedID struct {
 	Age     time.Duration `cbor:"5,keyasint,omitempty"`
 }
 
-func (l losses) record(selector string, ofRule bool) Record {
+func (l losses) record(selector string, of Losers) Record {
 	last := func(l loss) RecordedLast { return RecordedLast{l.seq, l.stored} }
-	return Record{Lost: &RecordedLoss{Selector: selector, OfRule: ofRule, All: last(l.all), Newest: last(l.newest)}}
+	return Record{Lost: &RecordedLoss{Selector: selector, Of: of, All: last(l.all), Newest: last(l.newest)}}
 }
 
 // losses are what a record tells, as dropped just now.

@@ -149,7 +149,7 @@ func (m *Memory) replicateLoss(r *RecordedLoss) error {
 	}
 	m.drops++
 	lost := r.losses(m.drops)
-	if !r.OfRule {
+	if r.Of == LosersTopic {
 		if err := event.ValidateTopic(r.Selector); err != nil {
 			return err
 		}
@@ -166,7 +166,7 @@ func (m *Memory) replicateLoss(r *RecordedLoss) error {
 	if err != nil {
 		return err
 	}
-	m.chargeRule(&rule{Rule: Rule{Selector: s}}, lost, !m.fresh)
+	m.chargeRule(&rule{Rule: Rule{Selector: s}}, lost, r.Of == LosersAny || !m.fresh)
 	return nil
 }
 
@@ -219,8 +219,16 @@ func (m *Memory) replicatePosition(p Position) {
 	m.fresh = false
 }
 
-// awaitEnd notes that a topic is complete, for when the log has come as far.
+// awaitEnd notes that a topic is complete, for when the log has come as far, or that it is not any more.
 func (m *Memory) awaitEnd(r *RecordedEnd) {
+	if r.Forgotten {
+		delete(m.ending, r.Topic)
+		if t := m.topics.byName[r.Topic]; t != nil {
+			t.complete = false
+			m.settle(t)
+		}
+		return
+	}
 	if m.ending == nil {
 		m.ending = map[string]uint64{}
 	}

@@ -108,6 +108,9 @@ func (m *Memory) forget(t *topic) {
 		r = t.rule // which is among the retired
 	}
 	r.floor.include(t.lost)
+	if t.complete && !m.sealed {
+		m.ends.note(t.name)
+	}
 	if t.lossy {
 		m.losers.remove(t)
 	}
