@@ -3,6 +3,7 @@ package eventlog
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -19,8 +20,10 @@ import (
 // From then on the copy appends, the origin may be fed by it from its own position on, and so be another hub's copy.
 //
 // What a reader of the copy is told is what the origin would tell it, but for gaps that are none, which are false alarms: when a topic
-// lost events that the copy was not told yet, and was forgotten besides, any topic of its rule may have lost them; and when rules change
-// while the copy is filled, any topic that there is not.
+// lost events that the copy was not told yet, and was forgotten besides, any topic of its rule may have lost them; when rules change
+// while the copy is filled, any topic that there is not; when it is filled by more than one feed, any topic of a rule of which some were
+// forgotten; and a reader that conflates is told of an event that the copy dropped before
+// the one that replaced it had come, if ever.
 //
 // Weakness: one Next holds the log's lock, which readers share, for as long as it takes to look at each topic that lost something since
 // the one before.
@@ -42,8 +45,12 @@ func (m *Memory) Feed(after Position) (*Feed, error) {
 	if at := m.position(); !at.covers(Position{Seq: after.Seq, IDs: after.IDs}) {
 		return nil, fmt.Errorf("position %+v is ahead of the log's %+v: feed a copy from a log of its own epoch", after, at)
 	}
-	f := &Feed{log: m, at: after}
+	f := &Feed{log: m}
 	f.begin()
+	if after.Seq == 0 {
+		return f, nil
+	}
+	f.at = after
 	if m.ends.first() <= after.Completions { // it knows what was forgotten since
 		f.ends = min(f.ends, after.Completions)
 	}
@@ -94,20 +101,24 @@ func (f *Feed) rules(into []Record) []Record {
 	if f.ruled && f.declared == f.log.declarations {
 		return into
 	}
+	first := !f.ruled
 	f.ruled, f.declared = true, f.log.declarations
-	told := &RecordedRules{Rules: make([]RecordedRule, len(f.log.rules))}
+	told := &RecordedRules{Rules: make([]RecordedRule, len(f.log.rules)), First: first}
 	for i, r := range f.log.rules {
 		told.Rules[i] = RecordedRule{r.Selector.String(), r.Events, r.Age}
 	}
 	return append(into, Record{Rules: told})
 }
 
-// walk looks at some topics, and at the floors when it has seen all. Who forgets a topic meanwhile adds what it lost to a floor.
+// walk looks at some topics, and at the floors when it has seen all. Who forgets a topic meanwhile adds what it lost to a floor. From
+// the beginning it tells all topics that there are, where there are floors: those of forgotten ones are not theirs.
 func (f *Feed) walk(into []Record) []Record {
 	head := f.log.head.Load()
 	steps := stepsOfHold
+	floor := func(r *rule) bool { return r.floor.all.seq > 0 }
+	all := f.at.Seq == 0 && (slices.ContainsFunc(f.log.rules, floor) || slices.ContainsFunc(f.log.retired, floor))
 	f.walking = !f.log.someTopics(&f.left, &steps, func(t *topic, _ *int) bool {
-		if t.lost.all.seq > f.at.Seq {
+		if t.lost.all.seq > f.at.Seq || all {
 			into = append(into, t.lost.record(t.name, LosersTopic))
 		}
 		if t.complete {

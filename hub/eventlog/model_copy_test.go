@@ -21,8 +21,8 @@ func (m *model) feedFrom(l *Memory) *fed {
 	return &fed{l, f}
 }
 
-// feed tells another log a little, or begins to fill one, or hands over to that.
-func (m *model) feed() {
+// feed tells another log a little, or begins to fill one, or hands over to that and says so.
+func (m *model) feed() (handedOver bool) {
 	for _, l := range m.former {
 		m.tell(l)
 	}
@@ -36,15 +36,17 @@ func (m *model) feed() {
 		m.next = m.feedFrom(c)
 	case m.r.IntN(8) == 0:
 		m.handOver()
+		return true
 	default:
 		m.tell(m.next)
 	}
+	return false
 }
 
 // tell tells a log a few records, of which some may be lost on the way.
 func (m *model) tell(l *fed) {
 	records, _ := l.feed.Next(1+m.r.IntN(20), nil)
-	cut := m.r.IntN(20) == 0
+	cut := m.r.IntN(20) == 0 && !(m.whole && l == m.next)
 	if cut && len(records) > 0 {
 		records = records[:m.r.IntN(len(records))]
 	}
@@ -75,7 +77,6 @@ func (m *model) handOver() {
 	for i, l := range m.former {
 		m.former[i] = m.feedFrom(l.Memory)
 	}
-	m.Configure(m.someRules(), 1<<20)
 }
 
 // log draws one that a reader may come to with a cursor.

@@ -21,6 +21,7 @@ type model struct {
 	ended   map[string][]uint64 // heads at which topics were completed
 	readers []*follower
 	next    *fed   // that is filled to go on with
+	whole   bool   // it is filled by one feed
 	former  []*fed // that went before, and still have readers
 }
 
@@ -97,7 +98,9 @@ func (m *model) step() {
 		m.readers = slices.Delete(m.readers, i, i+1)
 		m.open(f, at(m.Memory, f.cursor))
 	case k < 80:
-		m.feed()
+		if m.feed() {
+			m.Configure(m.someRules(), 1<<20)
+		}
 	case len(m.readers) > 0:
 		m.read(m.readers[m.r.IntN(len(m.readers))])
 	}

@@ -8,7 +8,7 @@ import (
 
 // Position is how far a copy has come in another log: counts of what there ever was in its epoch. The zero Position is its beginning.
 type Position struct {
-	// Seq of the newest event that the copy has, or that is gone.
+	// Seq of the newest event that the copy has, or that is gone. At 0 it has nothing.
 	Seq uint64 `cbor:"1,keyasint,omitempty"`
 	// IDs that were remembered.
 	IDs uint64 `cbor:"2,keyasint,omitempty"`
@@ -35,6 +35,8 @@ type Record struct {
 // RecordedRules are the rules that a log has from now on.
 type RecordedRules struct {
 	Rules []RecordedRule `cbor:"1,keyasint"`
+	// First says that a feed begins with them.
+	First bool `cbor:"2,keyasint,omitempty"`
 }
 
 // RecordedRule is a Rule.
@@ -50,7 +52,7 @@ type RecordedLoss struct {
 	Selector string `cbor:"1,keyasint"`
 	// Of says whose loss it is.
 	Of Losers `cbor:"2,keyasint,omitempty"`
-	// All is the newest of all events that were lost, Newest that of those which no newer one of their key had replaced.
+	// All is the newest of all events that were lost, if any, Newest that of those which no newer one of their key had replaced.
 	All    RecordedLast `cbor:"3,keyasint"`
 	Newest RecordedLast `cbor:"4,keyasint"`
 }
@@ -91,6 +93,8 @@ type RecordedEvent struct {
 	Frame event.FrameParts `cbor:"3,keyasint"`
 	Key   string           `cbor:"4,keyasint,omitempty"`
 	Last  bool             `cbor:"5,keyasint,omitempty"`
+	// Replaced says that a newer event of its key has followed.
+	Replaced bool `cbor:"9,keyasint,omitempty"`
 	// Stored and Until are when it was stored and when it is not sent any more, in nanoseconds of Unix time; an Until of 0 is never.
 	Stored int64         `cbor:"6,keyasint"`
 	Until  int64         `cbor:"7,keyasint,omitempty"`
@@ -125,7 +129,7 @@ func (r *RecordedLoss) losses(drops uint64) losses {
 
 func (e *Entry) record(into *RecordedEvent, now time.Duration) {
 	*into = RecordedEvent{
-		Seq: e.Seq, Topic: e.Topic, Frame: e.Frame.Parts(), Key: e.keyText(), Last: e.Last,
+		Seq: e.Seq, Topic: e.Topic, Frame: e.Frame.Parts(), Key: e.keyText(), Last: e.Last, Replaced: e.superseded,
 		Stored: e.stored, Until: e.until, Age: now - e.at,
 	}
 }
@@ -136,7 +140,7 @@ func (r *RecordedEvent) entry(epoch string, now time.Duration) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Entry{Seq: r.Seq, Frame: frame, Last: r.Last, stored: r.Stored, until: r.Until, at: now - max(0, r.Age)}
+	e := &Entry{Seq: r.Seq, Frame: frame, Last: r.Last, superseded: r.Replaced, stored: r.Stored, until: r.Until, at: now - max(0, r.Age)}
 	if r.Key != "" {
 		key := r.Key
 		e.key = &key

@@ -40,7 +40,8 @@ func (m *Memory) Replicate(records []Record) (ended []string, err error) {
 	return ended, nil
 }
 
-// adopt declares the other log's rules.
+// adopt declares the other log's rules. A copy that has not come farther than what a feed begins with begins anew, since the other log
+// may have forgotten meanwhile which topics lost something.
 func (m *Memory) adopt(r *RecordedRules) error {
 	rules := make([]Rule, len(r.Rules))
 	for i, one := range r.Rules {
@@ -51,7 +52,11 @@ func (m *Memory) adopt(r *RecordedRules) error {
 		rules[i] = Rule{s, max(1, one.Events), one.Age}
 	}
 	m.mu.Lock()
-	m.fresh = m.filling && len(m.topics.all) == 0
+	if r.First && m.filling && m.head.Load() == 0 {
+		m.history = newHistory(nil)
+		m.replica = replica{sealed: true, filling: true, fresh: true}
+	}
+	m.fresh = m.fresh && len(m.topics.all) == 0
 	same, limit := m.ruledBy(newRules(rules)), m.limit
 	m.mu.Unlock()
 	if !same {
@@ -144,22 +149,27 @@ func (m *Memory) replicateEvent(r *RecordedEvent, e *Entry, now time.Time) (fits
 
 // replicateLoss notes a loss as one of now, as all are that readers were not told of yet.
 func (m *Memory) replicateLoss(r *RecordedLoss) error {
-	if m.lost.all.seq <= m.head.Load() {
-		m.ahead = m.drops
+	if r.All.Seq > 0 {
+		if m.lost.all.seq <= m.head.Load() {
+			m.ahead = m.drops
+		}
+		m.drops++
 	}
-	m.drops++
 	lost := r.losses(m.drops)
 	if r.Of == LosersTopic {
 		if err := event.ValidateTopic(r.Selector); err != nil {
 			return err
 		}
 		t, err := m.topic(r.Selector)
-		if err != nil {
+		switch {
+		case err == nil && r.All.Seq > 0:
+			m.charge(t, lost)
+			m.settle(t)
+		case err == nil:
+			m.settle(t)
+		case r.All.Seq > 0:
 			m.chargeAnywhere(lost)
-			return nil
 		}
-		m.charge(t, lost)
-		m.settle(t)
 		return nil
 	}
 	s, err := event.ParseSelector(r.Selector)
@@ -234,6 +244,9 @@ func (m *Memory) awaitEnd(r *RecordedEnd) {
 	}
 	m.ending[r.Topic] = r.Head
 	m.endingAt = max(m.endingAt, r.Head)
+	if t, err := m.topic(r.Topic); err == nil {
+		m.settle(t)
+	}
 }
 
 // end completes the topics that are, once the log has come as far as it was told of any, and returns those that were not before.
