@@ -2,8 +2,10 @@ package eventlog
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/runnel-dev/runnel/hub/event"
 )
@@ -12,7 +14,7 @@ import (
 func copied(t testing.TB, m *Memory) (*Memory, *Feed) {
 	t.Helper()
 	c := NewMemory(nil, m.limit, m.linger)
-	c.clock = m.clock
+	c.clock, c.began = m.clock, m.began.Add(-time.Hour)
 	if err := c.Copy(m.Epoch()); err != nil {
 		t.Fatal(err)
 	}
@@ -56,11 +58,8 @@ func TestACopyGoesOnWhereItsOriginEnded(t *testing.T) {
 	}
 	c, f := copied(t, m)
 	publish(t, m, "b") // 6
-	if _, err := c.Append(&event.Event{Topic: "a"}); !errors.Is(err, ErrSealed) {
-		t.Errorf("a copy appends: %v", err)
-	}
 	handOver(t, m, f, c)
-	if c.Epoch() != m.Epoch() || c.Head() != m.Head() {
+	if c.Head() != m.Head() {
 		t.Fatalf("%v, want %v", c.Head(), m.Head())
 	}
 	if seq := publish(t, c, "b"); seq != 7 {
@@ -78,5 +77,433 @@ func TestACopyGoesOnWhereItsOriginEnded(t *testing.T) {
 		if got := seqs(s.Read(o.Cursor.Seq, 1<<20, nil)); !slices.Equal(o.Lost, want.lost) || !slices.Equal(got, want.next) {
 			t.Errorf("after %d: %+v, %v", after, o, got)
 		}
+	}
+}
+
+func TestOneLogOfAnEpochAppends(t *testing.T) {
+	m := NewMemory(rules(3, "a", "b"), 1<<20, 0)
+	publish(t, m, "a")
+	c, f := copied(t, m)
+	sealed := func(m *Memory) {
+		t.Helper()
+		before := m.Usage()
+		if _, err := m.Append(&event.Event{Topic: "b", ID: "1"}); !errors.Is(err, ErrSealed) {
+			t.Errorf("append: %v", err)
+		}
+		if _, err := m.Complete("b"); !errors.Is(err, ErrSealed) {
+			t.Errorf("complete: %v", err)
+		}
+		if after := m.Usage(); after.Bytes != before.Bytes || after.Topics != before.Topics || m.sent.total() != 0 || !m.Sealed() {
+			t.Errorf("%+v, then %+v", before, after)
+		}
+	}
+	sealed(c)
+	publish(t, m, "a")
+	end := m.Seal()
+	sealed(m)
+	if err := c.Unseal(end); err == nil {
+		t.Error("a copy appends that has not all")
+	}
+	sealed(c)
+	if again := m.Seal(); again != end || end.Seq != 2 {
+		t.Errorf("%+v, then %+v", end, again)
+	}
+	handOver(t, m, f, c)
+	if c.Sealed() || publish(t, c, "a") != 3 {
+		t.Errorf("%v", c.Head())
+	}
+	if _, err := c.Replicate([]Record{{UpTo: &Position{Seq: 9}}}); err == nil {
+		t.Error("it is told what another log appends")
+	}
+}
+
+// TestTheFormerLogFollows holds that who still reads the log that was handed over gets what the other one appends.
+func TestTheFormerLogFollows(t *testing.T) {
+	m := NewMemory(rules(3, "a", "b"), 1<<20, 0)
+	c, f := copied(t, m)
+	s, o := subscribe(t, m, Start{}, "a", "b")
+	publish(t, m, "a")
+	handOver(t, m, f, c)
+	back, err := c.Feed(m.Position())
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, c, "b")
+	feedAll(t, back, m)
+	b := s.Read(o.Cursor.Seq, 1<<20, nil)
+	if !slices.Equal(seqs(b), []uint64{1, 2}) || len(b.Lost) > 0 || m.Head() != c.Head() {
+		t.Errorf("%v, lost %v, head %v", seqs(b), b.Lost, m.Head())
+	}
+	for range 5 { // 3 and 4 are lost before it comes to them
+		publish(t, c, "a")
+	}
+	if _, o := subscribe(t, m, Start{}, "a"); o.Reason != "" {
+		t.Errorf("%+v", o)
+	}
+	feedAll(t, back, m)
+	if b := s.Read(b.Cursor, 1<<20, nil); !slices.Equal(seqs(b), []uint64{5, 6, 7}) || !slices.Equal(b.Lost, []string{"a"}) {
+		t.Errorf("%v, lost %v", seqs(b), b.Lost)
+	}
+}
+
+// TestACopyTellsWhatIsLostAheadOfIt holds it for a reader who comes when the copy was told of a loss, and has not come so far.
+func TestACopyTellsWhatIsLostAheadOfIt(t *testing.T) {
+	m := NewMemory(rules(1, "a", "b"), 1<<20, 0)
+	publish(t, m, "b")
+	c, f := copied(t, m)
+	handOver(t, m, f, c)
+	back, err := c.Feed(m.Position())
+	if err != nil {
+		t.Fatal(err)
+	}
+	feedAll(t, back, m)
+	for range 3 {
+		publish(t, c, "b")
+		publish(t, c, "a")
+	}
+	records, _ := back.Next(1, nil)
+	if _, err := m.Replicate(records[:1]); err != nil || records[0].Lost == nil {
+		t.Fatalf("%+v, %v", records, err)
+	}
+	lost := records[0].Lost.Selector
+	s, o := subscribe(t, m, Start{}, lost)
+	if o.Cursor.Seq != 1 {
+		t.Fatalf("%+v", o)
+	}
+	if _, err := m.Replicate(records[1:]); err != nil {
+		t.Fatal(err)
+	}
+	feedAll(t, back, m)
+	if b := s.Read(1, 1<<20, nil); !slices.Equal(b.Lost, []string{lost}) || len(b.Entries) != 1 {
+		t.Errorf("%v, lost %v", seqs(b), b.Lost)
+	}
+}
+
+func TestARetryAfterTheHandOverFindsItsEvent(t *testing.T) {
+	now := time.Unix(1000, 0)
+	m := NewMemory(rules(1, "a.*", "b"), 1<<20, 0)
+	m.clock = func() time.Time { return now }
+	send := func(m *Memory, id, data string) (Receipt, error) {
+		return m.Append(&event.Event{Topic: "a.1", ID: id, Data: []byte(data)})
+	}
+	for i := range 5 {
+		if _, err := send(m, fmt.Sprint("id", i), "x"); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(10 * time.Second)
+	}
+	c, f := copied(t, m)
+	if _, err := send(m, "late", "x"); err != nil {
+		t.Fatal(err)
+	}
+	handOver(t, m, f, c)
+	for i := range 5 { // all but the last one's events are gone
+		if r, err := send(c, fmt.Sprint("id", i), "x"); err != nil || !r.Duplicate || r.ID.Seq != uint64(i+1) || r.Rule != "a.*" {
+			t.Errorf("%d: %+v, %v", i, r, err)
+		}
+	}
+	if r, err := send(c, "late", "x"); err != nil || r.ID.Seq != 6 || !r.Duplicate {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := send(c, "id0", "y"); !errors.Is(err, ErrIDReused) {
+		t.Errorf("another event under an id: %v", err)
+	}
+	now = now.Add(duplicateWindow - 50*time.Second) // as old as the window: the first one
+	if r, err := send(c, "id0", "x"); err != nil || r.Duplicate {
+		t.Errorf("an old id: %+v, %v", r, err)
+	}
+	if r, err := send(c, "id1", "x"); err != nil || !r.Duplicate {
+		t.Errorf("one that is not: %+v, %v", r, err)
+	}
+	if c.Position().IDs != 7 {
+		t.Errorf("%+v", c.Position())
+	}
+}
+
+func TestEventsAgeAndLingerInACopyAsTheyDid(t *testing.T) {
+	now := time.Unix(1000, 0)
+	m := NewMemory([]Rule{{sel("old"), 9, time.Minute}, {sel("burst"), 1, time.Hour}, {sel("brief"), 9, time.Hour}}, 1<<20, 2*time.Second)
+	m.clock = func() time.Time { return now }
+	publish(t, m, "old")
+	now = now.Add(30 * time.Second)
+	publish(t, m, "old")
+	publish(t, m, "burst")
+	publish(t, m, "burst")
+	if _, err := m.Append(&event.Event{Topic: "brief", TTL: 3 * time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Second)
+	c, _ := copied(t, m)
+	for _, step := range []struct {
+		passes time.Duration
+		want   []uint64
+	}{
+		{0, []uint64{1, 2, 3, 4, 5}},
+		{time.Second, []uint64{1, 2, 4, 5}},
+		{time.Second, []uint64{1, 2, 4}},
+		{27 * time.Second, []uint64{2, 4}},
+		{30 * time.Second, []uint64{4}},
+	} {
+		now = now.Add(step.passes)
+		c.Expire()
+		s := &Subscription{log: c, names: []string{"old", "burst", "brief"}}
+		if got := seqs(s.Read(0, 1<<20, nil)); !slices.Equal(got, step.want) {
+			t.Errorf("at %v: %v, want %v", now, got, step.want)
+		}
+	}
+}
+
+func TestACopyIsCompleteWhenItHasAll(t *testing.T) {
+	m := NewMemory(rules(9, "run.*"), 1<<24, 0)
+	publish(t, m, "run.1")
+	c, f := copied(t, m)
+	handOver(t, m, f, c)
+	back, err := c.Feed(m.Position())
+	if err != nil {
+		t.Fatal(err)
+	}
+	feedAll(t, back, m)
+	s, _ := subscribe(t, m, Start{}, "run.1")
+	publish(t, c, "run.1")
+	publish(t, c, "run.1")
+	if _, err := c.Complete("run.1"); err != nil {
+		t.Fatal(err)
+	}
+	records, more := back.Next(1, nil)
+	if ended, err := m.Replicate(records); err != nil || len(ended) > 0 || !more {
+		t.Fatalf("ended %v, more %t, %v", ended, more, err)
+	}
+	if b := s.Read(1, 1<<20, nil); b.Complete || !slices.Equal(seqs(b), []uint64{2}) {
+		t.Errorf("%v of two events, complete: %t", seqs(b), b.Complete)
+	}
+	if ended := feedAll(t, back, m); !slices.Equal(ended, []string{"run.1"}) {
+		t.Errorf("ended: %v", ended)
+	}
+	if b := s.Read(2, 1<<20, nil); !b.Complete || !slices.Equal(seqs(b), []uint64{3}) {
+		t.Errorf("%v, complete: %t", seqs(b), b.Complete)
+	}
+	for i := range maxEnds + 10 { // more than are noted
+		if _, err := c.Complete(fmt.Sprint("run.x", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if ended := feedAll(t, back, m); len(ended) != maxEnds+10 {
+		t.Errorf("%d ended", len(ended))
+	}
+	again, _ := copied(t, c)
+	if _, o := subscribe(t, again, Start{}, "run.1", "run.x0"); !o.Complete {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestACopyKeepsToItsLimitAndRemembersManyTopics(t *testing.T) {
+	const topics = 2 * maxIdleTopics
+	m := NewMemory(rules(1, "p.*"), 1<<30, 0)
+	for range 2 {
+		for _, name := range names("p.", topics) {
+			publish(t, m, name)
+		}
+	}
+	c, f := copied(t, m)
+	handOver(t, m, f, c)
+	for _, i := range []int{0, topics / 2, topics - 1} {
+		after := uint64(i + 1) // which it lost
+		if _, o := subscribe(t, c, at(c, after), fmt.Sprint("p.", i)); o.Resume != ResumeExact {
+			t.Errorf("after its loss: %+v", o)
+		}
+		if _, o := subscribe(t, c, at(c, after-1), fmt.Sprint("p.", i)); o.Resume != ResumeGap {
+			t.Errorf("before it: %+v", o)
+		}
+	}
+	const limit = 1 << 20
+	small := NewMemory(nil, limit, 0)
+	if err := small.Copy(m.Epoch()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := m.Feed(small.Position())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for more := true; more; {
+		var records []Record
+		records, more = f.Next(1000, nil)
+		if _, err := small.Replicate(records); err != nil {
+			t.Fatal(err)
+		}
+		if u := small.Usage(); u.Bytes > limit {
+			t.Fatalf("%+v", u)
+		}
+	}
+	if u := small.Usage(); u.Events == 0 {
+		t.Errorf("%+v", u)
+	}
+	if _, o := subscribe(t, small, at(m, topics), "p.0"); o.Resume != ResumeGap {
+		t.Errorf("what it has no room for: %+v", o)
+	}
+}
+
+func TestAnEventThatACopyHasNoRoomForIsLost(t *testing.T) {
+	m := NewMemory(rules(1, "a"), 1<<20, 0)
+	if _, err := m.Append(&event.Event{Topic: "a", Data: make([]byte, 1<<16)}); err != nil {
+		t.Fatal(err)
+	}
+	c := NewMemory(nil, 1<<12, 0)
+	if err := c.Copy(m.Epoch()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := m.Feed(c.Position())
+	if err != nil {
+		t.Fatal(err)
+	}
+	feedAll(t, f, c)
+	if _, o := subscribe(t, c, at(m, 0), "a"); o.Resume != ResumeGap || c.Head().Seq != 1 {
+		t.Errorf("%+v", o)
+	}
+}
+
+// TestRulesOfACopy holds that it follows those of its origin, and has its own afterwards: topics that are gone by either are a loss.
+func TestRulesOfACopy(t *testing.T) {
+	m := NewMemory(rules(9, "a", "b", "c"), 1<<20, 0)
+	for _, name := range []string{"a", "b", "c"} {
+		publish(t, m, name)
+	}
+	c, f := copied(t, m)
+	m.Configure(rules(9, "b", "c", "d"), 1<<20)
+	publish(t, m, "d")
+	handOver(t, m, f, c)
+	c.Configure(rules(9, "c", "d"), 1<<20)
+	c.Configure(rules(9, ">"), 1<<20)
+	for name, want := range map[string]Resume{"a": ResumeGap, "b": ResumeGap, "c": ResumeExact, "d": ResumeExact} {
+		if _, o := subscribe(t, c, at(c, 0), name); o.Resume != want {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+}
+
+// TestWhatAForgottenTopicLostIsToldFromCopyToCopy holds it for a topic that the copy has, and that its origin forgot with events that the
+// copy never had.
+func TestWhatAForgottenTopicLostIsToldFromCopyToCopy(t *testing.T) {
+	all := rules(9, "p.*")
+	m := NewMemory(all, 1<<20, 0)
+	publish(t, m, "p.1")
+	c, f := copied(t, m)
+	publish(t, m, "p.1") // 2
+	m.Configure(all, 1)  // no room, not even for a topic without events
+	m.Configure(all, 1<<20)
+	publish(t, m, "p.2")
+	handOver(t, m, f, c)
+	c.Configure(all, 1<<20)
+	again, _ := copied(t, c)
+	for i, l := range []*Memory{c, again} {
+		for after, want := range map[uint64]Resume{1: ResumeGap, 2: ResumeExact} {
+			if _, o := subscribe(t, l, at(l, after), "p.1"); o.Resume != want {
+				t.Errorf("copy %d after %d: %+v", i, after, o)
+			}
+		}
+	}
+}
+
+// TestATopicThatLostNothingIsNotTakenForAForgottenOne holds that a copy knows the topics that there are, where others are forgotten, also
+// when its filling is interrupted in the beginning.
+func TestATopicThatLostNothingIsNotTakenForAForgottenOne(t *testing.T) {
+	now := time.Unix(1000, 0)
+	all := []Rule{{sel("p.*"), 9, time.Minute}}
+	m := NewMemory(all, 1<<20, 0)
+	m.clock = func() time.Time { return now }
+	publish(t, m, "p.gone")
+	if _, err := m.Complete("p.idle"); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(30 * time.Second)
+	publish(t, m, "p.kept")
+	now = now.Add(30 * time.Second)
+	m.Expire()
+	m.Configure(all, m.Usage().Bytes-1) // no room for the topic without events
+	m.Configure(all, 1<<20)
+	c := NewMemory(nil, 1<<20, 0)
+	c.clock = m.clock
+	if err := c.Copy(m.Epoch()); err != nil {
+		t.Fatal(err)
+	}
+	for _, interrupted := range []bool{true, false} {
+		f, err := m.Feed(c.Position())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !interrupted {
+			feedAll(t, f, c)
+			continue
+		}
+		records, _ := f.Next(1, nil)
+		if _, err := c.Replicate(records[:len(records)-1]); err != nil || c.Usage().Topics == 0 {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]Resume{"p.gone": ResumeGap, "p.other": ResumeGap, "p.idle": ResumeExact, "p.kept": ResumeExact} {
+		for i, l := range []*Memory{m, c} {
+			if _, o := subscribe(t, l, at(l, 0), name); o.Resume != want || o.Complete != (name == "p.idle") {
+				t.Errorf("log %d: %s: %+v", i, name, o)
+			}
+		}
+	}
+}
+
+func TestRestartForgetsAll(t *testing.T) {
+	m := NewMemory(rules(9, "a"), 1<<20, 0)
+	publish(t, m, "a")
+	before := m.Head()
+	c, _ := copied(t, m)
+	c.Restart()
+	if c.Epoch() == before.Epoch || c.Sealed() || c.Usage().Bytes != 0 || publish(t, c, "a") != 1 {
+		t.Errorf("%v, %+v", c.Head(), c.Usage())
+	}
+	if _, o := subscribe(t, c, Start{Cursor: before.String()}, "a"); o.Resume != ResumeReset {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestRecordsThatNoFeedTells(t *testing.T) {
+	m := NewMemory(rules(9, "a"), 1<<20, 0)
+	publish(t, m, "a")
+	publish(t, m, "a")
+	one := func() RecordedEvent {
+		var r RecordedEvent
+		m.topics.byName["a"].ring.at(1).record(&r, 0)
+		return r
+	}
+	change := func(f func(r *RecordedEvent)) Record {
+		r := one()
+		f(&r)
+		return Record{Event: &r}
+	}
+	for name, r := range map[string]Record{
+		"nothing":              {},
+		"an event that it has": change(func(r *RecordedEvent) { r.Seq, r.Frame = 1, m.topics.byName["a"].ring.at(0).Frame.Parts() }),
+		"another one's frame":  change(func(r *RecordedEvent) { r.Seq = 3 }),
+		"no topic":             change(func(r *RecordedEvent) { r.Topic = "b..c" }),
+		"a loss of no topic":   {Lost: &RecordedLoss{Selector: ">", All: RecordedLast{Seq: 1}}},
+		"a rule of no topic":   {Lost: &RecordedLoss{Selector: "..", Of: LosersForgotten}},
+		"no rule":              {Rules: &RecordedRules{Rules: []RecordedRule{{Selector: ""}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := NewMemory(nil, 1<<20, 0)
+			if err := c.Copy(m.Epoch()); err != nil {
+				t.Fatal(err)
+			}
+			first := one()
+			first.Seq, first.Frame = 1, m.topics.byName["a"].ring.at(0).Frame.Parts()
+			if _, err := c.Replicate([]Record{{Rules: &RecordedRules{Rules: []RecordedRule{{"a", 9, time.Hour}}, First: true}}, {Event: &first}}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Replicate([]Record{r}); err == nil || c.Head().Seq != 1 {
+				t.Errorf("it was taken over: %v", c.Head())
+			}
+		})
+	}
+	if err := NewMemory(nil, 1, 0).Copy("Epoch"); err == nil {
+		t.Error("it copies no epoch")
+	}
+	if _, err := m.Feed(Position{Seq: 3}); err == nil {
+		t.Error("it feeds what is ahead of it")
 	}
 }

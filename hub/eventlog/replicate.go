@@ -13,8 +13,8 @@ import (
 // one likes. It returns the topics that are complete since; the caller announces, and wakes their readers. The copy drops what is due
 // by itself, and notes as lost what the other log lost and it never had. It keeps the slices of frames.
 //
-// It fails when the log is not sealed, and on a record that no feed of such a log tells, and then the records from that one on are not
-// taken over: to feed it on from its Position is always right. It is called by one goroutine at a time.
+// It fails when the log is not sealed, and on a record that no feed of such a log tells; some of those before may not be taken over then
+// either. To feed it on from its Position is always right.
 func (m *Memory) Replicate(records []Record) (ended []string, err error) {
 	m.configuring.Lock()
 	defer m.configuring.Unlock()
@@ -86,14 +86,13 @@ func (m *Memory) replicate(records []Record, now time.Time) (taken int, fits boo
 		return 0, true, fmt.Errorf("the log appends by itself: replicate only to one that is sealed")
 	}
 	for i, r := range records {
-		fits = true
 		switch {
 		case r.Lost != nil:
 			err = m.replicateLoss(r.Lost)
 		case r.Complete != nil:
 			m.awaitEnd(r.Complete)
 		case r.Event != nil:
-			fits, err = m.replicateEvent(r.Event, entries[i], now)
+			err = m.replicateEvent(r.Event, entries[i], now)
 		case r.ID != nil:
 			m.replicateID(r.ID, at)
 		case r.UpTo != nil:
@@ -102,33 +101,34 @@ func (m *Memory) replicate(records []Record, now time.Time) (taken int, fits boo
 			err = fmt.Errorf("a record tells nothing: feed a copy from a log of the same version")
 		}
 		if err != nil {
-			return i, fits, err
+			return i, true, err
 		}
-		if !fits {
+		if over := stepsOfHold; !m.shrink(now, &over) {
 			return i + 1, false, nil
 		}
 	}
 	return len(records), true, nil
 }
 
-func (m *Memory) replicateEvent(r *RecordedEvent, e *Entry, now time.Time) (fits bool, err error) {
+func (m *Memory) replicateEvent(r *RecordedEvent, e *Entry, now time.Time) error {
 	if head := m.head.Load(); e.Seq <= head {
-		return true, fmt.Errorf("event %d is not newer than %d: feed a copy from its position on", e.Seq, head)
+		return fmt.Errorf("event %d is not newer than %d: feed a copy from its position on", e.Seq, head)
 	}
 	t := m.topics.byName[r.Topic]
 	if t == nil {
 		if err := event.ValidateTopic(r.Topic); err != nil {
-			return true, err
+			return err
 		}
 		if m.governing(r.Topic) == nil {
 			m.drops++
 			l := loss{seq: e.Seq, at: m.drops, stored: e.stored}
 			m.chargeAnywhere(losses{l, l})
 			m.head.Store(e.Seq)
-			return true, nil
+			return nil
 		}
+		var err error
 		if t, err = m.topic(r.Topic); err != nil {
-			return true, err
+			return err
 		}
 	}
 	if m.ending[t.name] < e.Seq {
@@ -140,11 +140,12 @@ func (m *Memory) replicateEvent(r *RecordedEvent, e *Entry, now time.Time) (fits
 	if e.cost()+mostCost(t.name) > m.limit {
 		m.loses(t, e)
 		m.settle(t)
-		return true, nil
+		return nil
 	}
 	// Who comes back from here is told of what was lost by the other log too, whenever that was told to this one.
 	m.store(t, e, 0)
-	return m.evict(t, now), nil
+	m.evict(t, now)
+	return nil
 }
 
 // replicateLoss notes a loss as one of now, as all are that readers were not told of yet.
