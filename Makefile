@@ -67,6 +67,11 @@ bench: ## Run the benchmarks, and measure a hub against a raw reference into tes
 	go test -run '^$$' -bench . -benchmem ./hub/...
 	cd test && go build -o $(BIN)/bench ./bench/cmd/bench && ../bin/bench $(BENCH)
 
+.PHONY: scale
+scale: ## Run the operator with thousands of streams in the sandbox, and measure it into test/scale/RESULTS.md; SCALE=-quick for a first look.
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/operator ./cmd/hub
+	cd test && go build -o $(BIN)/scale ./scale/cmd/scale && ../bin/scale $(SCALE)
+
 ##@ A real cluster
 
 .PHONY: install

@@ -49,6 +49,9 @@ func (d *diet) object(o any) (any, error) {
 	if err != nil {
 		return o, nil // a tombstone, whose object has been here before
 	}
+	if pod, ok := o.(*corev1.Pod); ok {
+		podMetadata(pod)
+	}
 	d.metadata(m)
 	switch o := o.(type) {
 	case *v1alpha1.EventStream:
@@ -86,6 +89,12 @@ func (d *diet) conditions(all []metav1.Condition) {
 		c.Type, c.Reason, c.Message = d.string(c.Type), d.string(c.Reason), d.string(c.Message)
 		c.Status = metav1.ConditionStatus(d.string(string(c.Status)))
 	}
+}
+
+// podMetadata leaves a pod the labels that it shares with its stream's other objects. It is known by them, not by its ReplicaSet.
+func podMetadata(p *corev1.Pod) {
+	delete(p.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
+	p.GenerateName, p.OwnerReferences = "", nil
 }
 
 // pod keeps no spec, and of the status what hubs are judged by.
@@ -135,13 +144,12 @@ func (d *diet) deployment(dep *appsv1.Deployment) {
 	pod.EnableServiceLinks = share(d, pod.EnableServiceLinks)
 	pod.Affinity, pod.NodeSelector = share(d, pod.Affinity), d.words(pod.NodeSelector)
 	pod.TopologySpreadConstraints = share(d, pod.TopologySpreadConstraints)
-	for i := range dep.Status.Conditions {
-		c := &dep.Status.Conditions[i]
-		c.Reason, c.Type = d.string(c.Reason), appsv1.DeploymentConditionType(d.string(string(c.Type)))
-		c.Status = corev1.ConditionStatus(d.string(string(c.Status)))
-		if c.Type != appsv1.DeploymentReplicaFailure {
-			c.Message = "" // nobody reads it, and it names the stream's own ReplicaSet
-		}
+	// Only what has gone wrong is told by a condition; what has gone well, by numbers.
+	dep.Status.Conditions = slices.DeleteFunc(dep.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
+		return (c.Status == corev1.ConditionTrue) == (c.Type != appsv1.DeploymentReplicaFailure)
+	})
+	if len(dep.Status.Conditions) == 0 {
+		dep.Status.Conditions = nil
 	}
 }
 

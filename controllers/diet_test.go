@@ -37,7 +37,10 @@ func TestTheCacheHoldsNoPodSpecs(t *testing.T) {
 func TestTheCacheHoldsWhatHubsAreJudgedBy(t *testing.T) {
 	g := NewWithT(t)
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{UID: "u", Labels: map[string]string{render.LabelInstance: "shop"}},
+		ObjectMeta: metav1.ObjectMeta{
+			UID: "u", Labels: map[string]string{render.LabelInstance: "shop", appsv1.DefaultDeploymentUniqueLabelKey: "5d4f"},
+			OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "shop-hub-5d4f"}},
+		},
 		Status: corev1.PodStatus{
 			Phase: corev1.PodRunning, PodIP: "127.0.0.1",
 			Conditions: []corev1.PodCondition{
@@ -55,6 +58,8 @@ func TestTheCacheHoldsWhatHubsAreJudgedBy(t *testing.T) {
 	before := pod.DeepCopy()
 	after := on(g, newDiet(), pod)
 	g.Expect(hubStream(after)).To(Equal(hubStream(before)))
+	g.Expect(after.Labels).To(HaveLen(1), "the labels of the stream's other objects")
+	g.Expect(after.OwnerReferences).To(BeEmpty())
 	g.Expect(isReady(after)).To(BeTrue())
 	g.Expect(isRunning(after)).To(BeTrue())
 	g.Expect(instance(after)).To(Equal(instance(before)))
@@ -90,7 +95,8 @@ func deployment(name string) *appsv1.Deployment {
 		},
 		Status: appsv1.DeploymentStatus{ObservedGeneration: 3, UpdatedReplicas: 1, Conditions: []appsv1.DeploymentCondition{
 			{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: "quota"},
-			{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Message: "ReplicaSet " + name},
+			{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Message: "ReplicaSet " + name},
+			{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue},
 		}},
 	}
 }
@@ -99,7 +105,7 @@ func TestWhatIsAppliedStaysInTheCache(t *testing.T) {
 	g := NewWithT(t)
 	want := deployment("shop")
 	delete(want.Annotations, corev1.LastAppliedConfigAnnotation)
-	want.Status.Conditions[1].Message = ""
+	want.Status.Conditions = want.Status.Conditions[:2] // what has gone wrong
 	g.Expect(on(g, newDiet(), deployment("shop"))).To(Equal(want))
 
 	service := &corev1.Service{Spec: corev1.ServiceSpec{

@@ -84,7 +84,12 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return fmt.Errorf("name of this host, which events tell: %w", err)
 	}
-	recorder := controllers.NewEventWriter(mgr.GetClient(), "runnel-"+host)
+	// The manager's client follows what it writes in a cache; events it has no right to read, and no use for.
+	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})
+	if err != nil {
+		return fmt.Errorf("client for events: %w", err)
+	}
+	recorder := controllers.NewEventWriter(direct, "runnel-"+host)
 	reconciler := &controllers.Reconciler{
 		Client:        mgr.GetClient(),
 		Applier:       &apply.Applier{Client: mgr.GetClient(), Direct: mgr.GetAPIReader()},

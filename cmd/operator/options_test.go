@@ -24,7 +24,7 @@ func TestFlags(t *testing.T) {
 		}},
 		"the flag wins": {[]string{"--hub-image=runnel:2"}, map[string]string{hubImageVariable: "runnel:1"}, "", func(g Gomega, o *options) {
 			g.Expect(o.hubImage).To(Equal("runnel:2"))
-			g.Expect(o.concurrent).To(Equal(10))
+			g.Expect(o.concurrent).To(Equal(defaultConcurrent))
 			g.Expect(o.metricsAddress).To(Equal(":8443"))
 			g.Expect(o.namespaces).To(BeEmpty())
 		}},
