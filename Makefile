@@ -34,10 +34,16 @@ sandbox: build ## Keep the sandbox up with the operator and a sample stream, to 
 generate: $(BIN)/controller-gen ## Make deepcopy, apply configurations, CRDs, RBAC and the chart's copies anew.
 	rm -rf api/v1alpha1/applyconfiguration
 	$(BIN)/controller-gen object crd applyconfiguration paths=./api/v1alpha1 output:crd:dir=config/crd/bases
-	$(BIN)/controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
+	$(BIN)/controller-gen rbac:roleName=manager-role paths=./controllers output:rbac:dir=config/rbac
+	$(BIN)/controller-gen rbac:roleName=issuer-reader,fileName=issuer_role.yaml paths=./controllers/issuer output:rbac:dir=config/rbac
+	sed 's/^kind: ClusterRole$$/kind: Role/' config/rbac/role.yaml > config/namespaced/namespace/role.yaml
 	cp config/crd/bases/runnel.dev_eventstreams.yaml charts/runnel/files/eventstreams.yaml
-	cp config/rbac/role.yaml charts/runnel/files/role.yaml
+	cp config/rbac/role.yaml config/rbac/issuer_role.yaml charts/runnel/files/
 	test/sandbox/apiserver/openapi/generate.sh
+
+.PHONY: release-golden
+release-golden: ## At a release: what is rendered today is what later operators must render too.
+	go test ./controllers/render -run TestAnUpgradeRollsNothing -release
 
 .PHONY: build
 build: ## Build hub, operator and runnel into bin/.

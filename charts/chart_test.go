@@ -20,6 +20,7 @@ func TestTheChartHasTheGeneratedFiles(t *testing.T) {
 	for chart, generated := range map[string]string{
 		"runnel/files/eventstreams.yaml": "../config/crd/bases/runnel.dev_eventstreams.yaml",
 		"runnel/files/role.yaml":         "../config/rbac/role.yaml",
+		"runnel/files/issuer_role.yaml":  "../config/rbac/issuer_role.yaml",
 	} {
 		g := NewWithT(t)
 		g.Expect(string(read(g, chart))).To(Equal(string(read(g, generated))), "run make generate")

@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -46,7 +47,7 @@ func (v *view) findings() map[string]finding {
 	case loaded.status == metav1.ConditionFalse: // an operator that cannot reach an admin port says nothing against the hub
 		ready = loaded
 	case available.way == underway:
-		ready = finding{metav1.ConditionFalse, v1alpha1.ReasonProgressing, "the hub is being replaced", underway}
+		ready = v.replacing()
 	}
 	all := map[string]finding{
 		v1alpha1.ConditionAccepted:     accepted,
@@ -93,10 +94,10 @@ func (v *view) available() finding {
 		}
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonProgressing, "the hub is being made", underway}
 	}
-	wanted := v.wanted()
-	if n := v.ready(); n > 0 {
-		f := finding{metav1.ConditionTrue, v1alpha1.ReasonAvailable, fmt.Sprintf("%d of %d hubs serve", n, wanted), settled}
-		if v.rolling() {
+	if n := len(v.serving()); n > 0 {
+		wanted := int(desired(v.deployment))
+		f := finding{metav1.ConditionTrue, v1alpha1.ReasonAvailable, fmt.Sprintf("%d of %d hubs serve", min(n, wanted), wanted), settled}
+		if v.rolling() || v.ready() == 0 {
 			f.way = underway
 		}
 		return f
@@ -105,80 +106,121 @@ func (v *view) available() finding {
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonSecretMissing,
 			"no hub serves without its certificate: " + v.toBeMade(names), settled}
 	}
-	if message := v.failure(); message != "" {
+	message := v.failure()
+	switch {
+	case v.overdue() && message == "":
+		return finding{metav1.ConditionFalse, v1alpha1.ReasonUnavailable, "the hub's pod did not get ready in time", stalled}
+	case v.overdue():
+		return finding{metav1.ConditionFalse, v1alpha1.ReasonUnavailable, message, stalled}
+	case message != "":
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonUnavailable, message, settled}
 	}
 	return finding{metav1.ConditionFalse, v1alpha1.ReasonProgressing, "the hub is being started", underway}
 }
 
-// failure is why no hub gets ready, or empty if one may yet.
+// replacing says how it goes with the hub that shall replace one that serves.
+func (v *view) replacing() finding {
+	message := "the hub is being replaced, and goes on serving until the next one has taken over"
+	if failure := v.failure(); failure != "" {
+		message += "; " + failure
+	}
+	if v.overdue() {
+		return finding{metav1.ConditionFalse, v1alpha1.ReasonProgressDeadlineExceeded,
+			message + "; it did not get ready in the time that its Deployment gives it", stalled}
+	}
+	return finding{metav1.ConditionFalse, v1alpha1.ReasonProgressing, message, underway}
+}
+
+// failure is why a hub does not get ready, the newest first, or empty if each may yet.
 func (v *view) failure() string {
-	for _, h := range v.hubs {
+	for _, h := range slices.Backward(v.staying()) {
 		if h.failure != "" {
 			return "the hub's pod " + h.failure
 		}
 	}
 	for _, c := range v.deployment.Status.Conditions {
-		switch {
-		case c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue:
+		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
 			return "the hub's pod cannot be made: " + c.Message
-		case c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse:
-			return "the hub's pod did not get ready in time"
 		}
 	}
 	return ""
 }
 
+// reports is what hubs said of their configuration, in words that name the first of each kind.
+type reports struct {
+	// serving hubs, those of them that run the configuration, and those that did not answer.
+	serving, current, silent int
+	// refused is a configuration; useless is what one names; restart and late are as of a hub.
+	refused, useless, restart, late string
+}
+
+func (v *view) reports() (r reports) {
+	first := func(to *string, h hub, text string) {
+		if *to == "" && text != "" {
+			*to = h.name + ": " + text
+		}
+	}
+	for _, h := range v.staying() {
+		if h.configHash == v.configHash { // it is not the configuration but what that names
+			first(&r.useless, h, h.refusal)
+		} else {
+			first(&r.refused, h, h.refusal)
+		}
+		first(&r.restart, h, h.restart)
+		first(&r.late, h, h.late)
+	}
+	for _, h := range v.serving() {
+		switch {
+		case !h.asked:
+			r.silent++
+		case h.configHash == v.configHash:
+			r.current++
+		}
+		r.serving++
+	}
+	return r
+}
+
 // configLoaded: does every ready hub run the configuration that the spec asks for?
 func (v *view) configLoaded() finding {
-	ready, current, silent, refusal, useless := 0, 0, 0, "", ""
-	for _, h := range v.hubs {
-		switch {
-		case h.refusal == "":
-		case h.configHash == v.configHash: // it is not the configuration but what that names
-			useless = h.refusal
-		default:
-			refusal = h.refusal
-		}
-		switch {
-		case !h.ready:
-			continue
-		case !h.asked:
-			silent++
-		case h.configHash == v.configHash:
-			current++
-		}
-		ready++
-	}
+	r := v.reports()
 	references, others := v.missing()
 	switch {
 	case v.configHash == "":
 		return finding{metav1.ConditionUnknown, v1alpha1.ReasonUnknown, "no configuration has been made", settled}
-	case refusal != "":
+	case r.refused != "":
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonConfigRefused,
-			"a hub refused its configuration and goes on with the one before: " + refusal, settled}
-	case len(references) > 0 && v.rolling(): // by the pod of before, which does not mount them
+			"a hub refused its configuration and goes on with the one before: " + r.refused, settled}
+	case len(references) > 0 && v.rolling() && !v.succeeding(): // by the pod of before, which does not mount them
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonReloading, "the hub is being replaced by one that mounts what the spec names", underway}
-	case ready > current+silent:
+	case r.serving > r.current+r.silent:
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonReloading,
-			fmt.Sprintf("%d of %d hubs run configuration %s, the others are taking it up", current, ready, v.configHash), underway}
+			fmt.Sprintf("%d of %d hubs run configuration %s, the others are taking it up", r.current, r.serving, v.configHash), underway}
 	case v.keysMissing:
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonIssuerKeysMissing,
 			"publishers are asked to come back later, since the API server does not tell the operator the keys of ServiceAccount tokens: " +
 				"let it get /.well-known/openid-configuration and /openid/v1/jwks", settled}
 	case len(references) > 0:
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonSecretMissing, v.toBeMade(references), settled}
-	case useless != "":
-		return finding{metav1.ConditionFalse, v1alpha1.ReasonConfigRefused, "a hub did not take up what its configuration names: " + useless, settled}
+	case r.useless != "":
+		return finding{metav1.ConditionFalse, v1alpha1.ReasonConfigRefused, "a hub did not take up what its configuration names: " + r.useless, settled}
+	case r.restart != "" && v.rolling():
+		return finding{metav1.ConditionFalse, v1alpha1.ReasonReloading, "the hub is being replaced by one that carries all of it out: " + r.restart, underway}
+	case r.restart != "":
+		return finding{metav1.ConditionFalse, v1alpha1.ReasonRestartNeeded, "a hub carries out only a part of its configuration: " + r.restart, settled}
 	case len(others) > 0:
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonIssuerKeysMissing,
 			"those who need them are asked to come back later, until the hub gets " + list(others), settled}
-	case ready == 0:
+	case r.serving == 0:
 		return finding{metav1.ConditionUnknown, v1alpha1.ReasonUnknown, "no hub is ready to say what it runs", settled}
-	case silent > 0:
+	case r.silent > 0:
 		return finding{metav1.ConditionUnknown, v1alpha1.ReasonUnknown,
-			fmt.Sprintf("%d of %d hubs did not say what they run: let the operator reach port %d of the hub's pods", silent, ready, config.PortAdmin), settled}
+			fmt.Sprintf("%d of %d hubs did not say what they run: let the operator reach port %d of the hub's pods", r.silent, r.serving, config.PortAdmin), settled}
 	default:
-		return finding{metav1.ConditionTrue, v1alpha1.ReasonConfigLoaded, "every hub runs configuration " + v.configHash, settled}
+		message := "every hub runs configuration " + v.configHash
+		if r.late != "" {
+			message += "; changes are noticed late by " + r.late
+		}
+		return finding{metav1.ConditionTrue, v1alpha1.ReasonConfigLoaded, message, settled}
 	}
 }

@@ -78,6 +78,7 @@ func newWorld(g Gomega, objects ...client.Object) *world {
 	b := fake.NewClientBuilder().WithScheme(s).WithObjects(append(objects, stream)...).
 		WithStatusSubresource(&v1alpha1.EventStream{}).
 		WithIndex(&corev1.Pod{}, hubIndex, hubStream).
+		WithIndex(&appsv1.Deployment{}, rolloutIndex, rollout).
 		WithInterceptorFuncs(w.spies())
 	for _, kind := range apply.Kinds() {
 		b.WithIndex(kind, "runnel.dev/controller-uid", apply.OwnerUID)
@@ -106,7 +107,16 @@ func (w *world) spies() interceptor.Funcs {
 			if err := w.fails[meta.Kind]; err != nil {
 				return err
 			}
-			return c.Apply(ctx, o, opts...)
+			if err := c.Apply(ctx, o, opts...); err != nil || meta.Kind != "Deployment" {
+				return err
+			}
+			// What was applied is a change, or it would not have been: the API server counts those.
+			d := &appsv1.Deployment{}
+			if err := c.Get(ctx, client.ObjectKey{Namespace: meta.Namespace, Name: meta.Name}, d); err != nil {
+				return err
+			}
+			d.Generation++
+			return c.Update(ctx, d)
 		},
 		SubResourceApply: func(ctx context.Context, c client.Client, sub string, o runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
 			w.writes = append(w.writes, "apply "+sub)
@@ -162,10 +172,7 @@ func (w *world) change(f func(*v1alpha1.EventStreamSpec)) {
 
 // hubRuns starts the hub's pod and has it run what its ConfigMap holds.
 func (w *world) hubRuns() {
-	d := &appsv1.Deployment{}
-	w.get("shop-hub", d)
-	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1}
-	w.g.Expect(w.Client.Status().Update(context.Background(), d)).To(Succeed())
+	w.rolls("shop")
 	w.g.Expect(w.Create(context.Background(), &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "shop-hub-1", UID: "p-1", Labels: render.Selector("shop")},
 		Status: corev1.PodStatus{
@@ -175,6 +182,14 @@ func (w *world) hubRuns() {
 		},
 	})).To(Succeed())
 	w.hubReloads()
+}
+
+// rolls has the Deployment of a stream come to the end of its rollout.
+func (w *world) rolls(stream string) {
+	d := &appsv1.Deployment{}
+	w.get(render.HubName(stream), d)
+	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1}
+	w.g.Expect(w.Client.Status().Update(context.Background(), d)).To(Succeed())
 }
 
 // hubReloads has the hub take up the present ConfigMap.

@@ -42,8 +42,18 @@ func transitions(before, after []metav1.Condition) []transition {
 		case is.Status == metav1.ConditionFalse:
 			t.kind = corev1.EventTypeWarning
 		}
-		t.message = strings.ToValidUTF8(t.message[:min(len(t.message), noteBytes)], "")
-		out = append(out, t)
+		out = append(out, t.cut())
+	}
+	// While a hub serves, none of these tells that its successor is stuck.
+	was, is := meta.FindStatusCondition(before, v1alpha1.ConditionStalled), meta.FindStatusCondition(after, v1alpha1.ConditionStalled)
+	if is != nil && is.Reason == v1alpha1.ReasonProgressDeadlineExceeded && (was == nil || was.Reason != is.Reason) {
+		out = append(out, transition{corev1.EventTypeWarning, is.Reason, is.Message}.cut())
 	}
 	return out
+}
+
+// cut leaves of the message what an event takes.
+func (t transition) cut() transition {
+	t.message = strings.ToValidUTF8(t.message[:min(len(t.message), noteBytes)], "")
+	return t
 }

@@ -34,6 +34,10 @@ type HubStatus struct {
 	ConfigHash string `json:"configHash"`
 	// ConfigError is why the hub does not run the newest file; empty if it does.
 	ConfigError string `json:"configError"`
+	// RestartNeeded says what of the configuration only a hub that starts anew can carry out; empty is nothing.
+	RestartNeeded string `json:"restartNeeded"`
+	// WatchError says why the hub notices changes late; empty when it notices them at once.
+	WatchError string `json:"watchError"`
 	// Missing names what the hub waits for, such as "Secret shop-ci, key token"; it runs without meanwhile.
 	Missing []string `json:"missing"`
 }

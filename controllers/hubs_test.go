@@ -18,9 +18,11 @@ func TestAdminPortReadsAHubsStatus(t *testing.T) {
 		want   HubStatus
 		err    string
 	}{
-		"it runs a configuration":     {200, `{"configHash":"a","epoch":"k3f9a2xq"}`, HubStatus{ConfigHash: "a"}, ""},
-		"it refused the newest":       {200, `{"configHash":"a","configError":"topics: bad"}`, HubStatus{ConfigHash: "a", ConfigError: "topics: bad"}, ""},
-		"it misses something":         {200, `{"configHash":"a","missing":["Secret b, key c"]}`, HubStatus{ConfigHash: "a", Missing: []string{"Secret b, key c"}}, ""},
+		"it runs a configuration": {200, `{"configHash":"a","epoch":"k3f9a2xq"}`, HubStatus{ConfigHash: "a"}, ""},
+		"it refused the newest":   {200, `{"configHash":"a","configError":"topics: bad"}`, HubStatus{ConfigHash: "a", ConfigError: "topics: bad"}, ""},
+		"it misses something":     {200, `{"configHash":"a","missing":["Secret b, key c"]}`, HubStatus{ConfigHash: "a", Missing: []string{"Secret b, key c"}}, ""},
+		"it must start anew": {200, `{"configHash":"a","restartNeeded":"tls is new","watchError":"too many open files"}`,
+			HubStatus{ConfigHash: "a", RestartNeeded: "tls is new", WatchError: "too many open files"}, ""},
 		"it is no hub":                {200, `{}`, HubStatus{}, "configHash"},
 		"it has no such page":         {404, `{"configHash":"a"}`, HubStatus{}, "404"},
 		"it answers without end":      {200, `{"configHash":"` + strings.Repeat("a", hubAnswerBytes), HubStatus{}, "unexpected EOF"},

@@ -13,12 +13,17 @@ const listed = 8
 
 // loaded says whether the hub runs the configuration and has all that it names.
 func (h *hub) loaded(configHash string) bool {
-	return h.asked && h.configHash == configHash && h.refusal == "" && len(h.missing) == 0
+	return h.asked && h.configHash == configHash && h.refusal == "" && h.restart == "" && len(h.missing) == 0
 }
 
-// missing returns what hubs wait for, each once and sorted: entries of Secrets and ConfigMaps, and others.
+// missing returns what hubs wait for, each once and sorted: entries of Secrets and ConfigMaps, and others. While a hub replaces
+// another, the new one alone is listened to: it mounts what the spec names.
 func (v *view) missing() (references, others []string) {
-	for _, h := range v.hubs {
+	staying := v.staying()
+	if v.succeeding() {
+		staying = staying[len(staying)-1:]
+	}
+	for _, h := range staying {
 		for _, m := range h.missing {
 			if strings.HasPrefix(m, config.KindSecret+" ") || strings.HasPrefix(m, config.KindConfigMap+" ") {
 				references = append(references, m)
@@ -54,18 +59,4 @@ func list(names []string) string {
 		names = append(slices.Clone(names[:listed]), fmt.Sprintf("and %d more", len(names)-listed))
 	}
 	return strings.Join(names, "; ")
-}
-
-// rolling says whether the Deployment is replacing its pods.
-func (v *view) rolling() bool {
-	s := v.deployment.Status
-	return s.ObservedGeneration < v.deployment.Generation || s.UpdatedReplicas < v.wanted()
-}
-
-// wanted is how many hubs there shall be.
-func (v *view) wanted() int32 {
-	if r := v.deployment.Spec.Replicas; r != nil {
-		return *r
-	}
-	return 1
 }

@@ -1,8 +1,11 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,10 +46,16 @@ func (r *Reconciler) observe(ctx context.Context, v *view) (time.Duration, error
 	pods := make([]*corev1.Pod, 0, len(list.Items))
 	for i := range list.Items {
 		pod := &list.Items[i]
-		if pod.DeletionTimestamp == nil && pod.Status.Phase != corev1.PodFailed && pod.Status.Phase != corev1.PodSucceeded {
-			pods = append(pods, pod)
-			v.hubs = append(v.hubs, hub{ready: isReady(pod), failure: podFailure(pod)})
+		if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded || pod.DeletionTimestamp != nil && !isReady(pod) {
+			continue // it ended, or drains
 		}
+		pods = append(pods, pod)
+	}
+	slices.SortFunc(pods, func(a, b *corev1.Pod) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+	})
+	for _, pod := range pods {
+		v.hubs = append(v.hubs, hub{name: pod.Name, ready: isReady(pod), leaving: pod.DeletionTimestamp != nil, failure: podFailure(pod)})
 	}
 	known := r.known.of(client.ObjectKeyFromObject(v.stream))
 	r.ask(ctx, v, pods, known)
@@ -75,11 +84,12 @@ func (r *Reconciler) ask(ctx context.Context, v *view, pods []*corev1.Pod, known
 				return
 			}
 			h.asked, h.configHash, h.refusal, h.missing = true, s.ConfigHash, s.ConfigError, s.Missing
+			h.restart, h.late = s.RestartNeeded, s.WatchError
 		})
 	}
 	asking.Wait()
 	for i, pod := range pods {
-		if _, kept := confirmed[instance(pod)]; !kept && v.hubs[i].loaded(v.configHash) {
+		if _, kept := confirmed[instance(pod)]; !kept && v.hubs[i].late == "" && v.hubs[i].loaded(v.configHash) {
 			confirmed[instance(pod)] = confirmation{v.configHash, now}
 		}
 	}
@@ -92,9 +102,11 @@ func (r *Reconciler) renew(ctx context.Context, v *view, pods []*corev1.Pod, kno
 		return 0, nil
 	}
 	var stale []*corev1.Pod
-	pace := patient
+	pace, late := patient, v.depends
 	for i, h := range v.hubs {
-		if h.loaded(v.configHash) || !h.ready && len(h.missing) == 0 { // that it gets ready, a watch tells
+		late = late || h.late != ""
+		// That a hub gets ready, a watch tells; one that leaves has its files for the last time.
+		if h.leaving || h.loaded(v.configHash) || !h.ready && len(h.missing) == 0 {
 			continue
 		}
 		stale = append(stale, pods[i])
@@ -108,7 +120,7 @@ func (r *Reconciler) renew(ctx context.Context, v *view, pods []*corev1.Pod, kno
 	}
 	if len(stale) == 0 {
 		known.done()
-		if v.depends {
+		if late {
 			return confirmationAge, nil
 		}
 		return 0, nil

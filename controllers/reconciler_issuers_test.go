@@ -27,6 +27,18 @@ func TestNoConfigurationIsWrittenBeforeTheKeysAreKnown(t *testing.T) {
 	w.reconcile()
 	g.Expect(w.writes).NotTo(BeEmpty(), "anonymous publishers need no keys")
 	g.Expect(w.config().Auth.Publishers.ServiceAccounts).To(BeNil())
+	g.Expect(w.config().Auth.Issuers).To(BeEmpty())
+
+	w.issuers = known
+	w.reconcile()
+	g.Expect(w.config().Auth.Issuers).To(HaveLen(1), "hubs know each other by them")
+	w.issuers = issuer.State{Pending: true}
+	w.reconcile()
+	g.Expect(w.writes).To(BeEmpty(), "an operator that starts anew takes nothing away")
+	w.issuers = issuer.State{Err: errors.New("not found")}
+	w.reconcile()
+	g.Expect(w.writes).To(BeEmpty())
+	g.Expect(w.condition("ConfigLoaded")).NotTo(ContainSubstring("IssuerKeysMissing"), "no publisher lacks them")
 
 	w.issuers = known
 	w.change(func(s *v1alpha1.EventStreamSpec) { s.Auth.Publishers = nil })

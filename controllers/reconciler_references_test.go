@@ -21,6 +21,7 @@ func TestAMissingSecretIsNamedUntilItIsThere(t *testing.T) {
 	w := ready(g)
 	w.change(withKey)
 	w.reconcile()
+	w.rolls("shop")
 	w.hubReloads()
 	w.hub.Missing = []string{"Secret shop-ci, key token"}
 	w.reconcile()
@@ -51,6 +52,7 @@ func TestWhatAHubHasIsAskedAgainAfterAWhile(t *testing.T) {
 	w := ready(g)
 	w.change(withKey)
 	w.reconcile()
+	w.rolls("shop")
 	w.hubReloads()
 	g.Expect(w.reconcile()).To(Equal(reconcile.Result{RequeueAfter: confirmationAge}))
 	w.asked = 0
@@ -68,6 +70,7 @@ func TestAHubThatIsNotReadyMaySayWhy(t *testing.T) {
 	w.change(func(s *v1alpha1.EventStreamSpec) { s.TLS = &v1alpha1.TLS{SecretName: "shop-tls"} })
 	w.hubIsReady(corev1.ConditionFalse)
 	w.reconcile()
+	w.rolls("shop")
 	w.hubReloads()
 	w.hub.Missing = []string{"Secret shop-tls, key tls.crt", "Secret shop-tls, key tls.key"}
 	w.reconcile()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/labels"
@@ -59,11 +60,21 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, cha
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, hubIndex, hubStream); err != nil {
 		return fmt.Errorf("index of pods: %w", err)
 	}
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &appsv1.Deployment{}, rolloutIndex, rollout); err != nil {
+		return fmt.Errorf("index of Deployments: %w", err)
+	}
+	r.upgrades.free = make(chan event.TypedGenericEvent[struct{}], 1)
 	b := ctrl.NewControllerManagedBy(mgr).
 		// A status is written by the operator alone: only a new spec is news.
 		For(&v1alpha1.EventStream{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(podStream), builder.WithPredicates(podNews())).
 		WatchesRawSource(source.Channel(changed, handler.TypedEnqueueRequestsFromMapFunc(r.everyStream))).
+		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
+			return r.upgrades.next(r.ConcurrentUpgrades)
+		}), builder.WithPredicates(rolled())).
+		WatchesRawSource(source.Channel(r.upgrades.free, handler.TypedEnqueueRequestsFromMapFunc(func(context.Context, struct{}) []reconcile.Request {
+			return r.upgrades.next(r.ConcurrentUpgrades)
+		}))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrent})
 	for _, kind := range apply.Kinds() {
 		b.Owns(kind)

@@ -34,14 +34,18 @@ type view struct {
 
 	// deployment is nil while there is none of the stream's own.
 	deployment *appsv1.Deployment
-	// hubs are the pods that are neither ended nor on their way out.
+	// hubs are the pods that have not ended, the oldest first; of those on their way out only what still serves.
 	hubs []hub
 }
 
 // hub is what is known of one pod.
 type hub struct {
+	// name of the pod.
+	name string
 	// ready as the kubelet says.
 	ready bool
+	// leaving: the pod was told to go.
+	leaving bool
 	// failure is what the pod says of why it does not get ready; empty while it is merely starting. It has no value that
 	// changes by itself, such as a name or a count.
 	failure string
@@ -51,6 +55,10 @@ type hub struct {
 	configHash string
 	// refusal is why it does not run the newest one.
 	refusal string
+	// restart is what of it only a hub that starts anew can carry out.
+	restart string
+	// late is why it notices changes late.
+	late string
 	// missing names what it waits for.
 	missing []string
 }
@@ -63,7 +71,7 @@ func (v *view) status(now metav1.Time) v1alpha1.EventStreamStatus {
 		Conditions:         append([]metav1.Condition(nil), before.Conditions...),
 		Address:            before.Address,
 		SubscribeURL:       before.SubscribeURL,
-		Replicas:           int32(len(v.hubs)),
+		Replicas:           int32(len(v.staying())),
 		ReadyReplicas:      int32(v.ready()),
 		Image:              v.image,
 		ConfigHash:         v.configHash,
@@ -102,13 +110,7 @@ func (v *view) serviceURL(name string) string {
 }
 
 func (v *view) ready() int {
-	n := 0
-	for _, h := range v.hubs {
-		if h.ready {
-			n++
-		}
-	}
-	return n
+	return len(v.those(func(h hub) bool { return h.ready && !h.leaving }))
 }
 
 // sameStatus says whether b need not be written over a.

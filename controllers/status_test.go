@@ -38,8 +38,14 @@ func serving() *view {
 			Spec:       appsv1.DeploymentSpec{Replicas: &one},
 			Status:     appsv1.DeploymentStatus{ObservedGeneration: 2, UpdatedReplicas: 1},
 		},
-		hubs: []hub{{ready: true, asked: true, configHash: wanted}},
+		hubs: []hub{{name: "shop-hub-1", ready: true, asked: true, configHash: wanted}},
 	}
+}
+
+// surging is a view of a stream whose hub serves while the next one starts.
+func surging(v *view) {
+	v.deployment.Status.Replicas, v.deployment.Status.UpdatedReplicas = 2, 1
+	v.hubs = append(v.hubs, hub{name: "shop-hub-2"})
 }
 
 func deploymentCondition(kind appsv1.DeploymentConditionType, status corev1.ConditionStatus, message string) func(*view) {
@@ -75,6 +81,56 @@ func TestStatus(t *testing.T) {
 			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "False/Progressing",
 			"Reconciling": "True/Progressing",
 		}, "being replaced"},
+		"the next one has taken over, and the old one is about to be told": {func(v *view) {
+			surging(v)
+			v.hubs[1] = hub{name: "shop-hub-2", ready: true, asked: true, configHash: wanted}
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "False/Progressing",
+			"Reconciling": "True/Progressing",
+		}, "being replaced"},
+		"the next one's image cannot be pulled": {func(v *view) {
+			surging(v)
+			v.hubs[1].failure = "cannot pull image runnel:9"
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "False/Progressing",
+			"Reconciling": "True/Progressing",
+		}, "goes on serving until the next one has taken over; the hub's pod cannot pull image runnel:9"},
+		"the next one's image could not be pulled in time": {func(v *view) {
+			surging(v)
+			v.hubs[1].failure = "cannot pull image runnel:9"
+			v.deployment.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse}}
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded",
+			"Ready": "False/ProgressDeadlineExceeded", "Stalled": "True/ProgressDeadlineExceeded",
+		}, "cannot pull image runnel:9; it did not get ready in the time"},
+		"a quota has no room for the next one": {func(v *view) {
+			v.deployment.Status.UpdatedReplicas = 0
+			v.deployment.Status.Conditions = []appsv1.DeploymentCondition{
+				{Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: "exceeded quota"}}
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "False/Progressing",
+			"Reconciling": "True/Progressing",
+		}, "exceeded quota"},
+		"the next one lacks its certificate": {func(v *view) {
+			v.tlsSecret = "shop-tls"
+			surging(v)
+			v.hubs[0].missing = []string{"Secret not-mounted, key token"}
+			v.hubs[1].missing = []string{"Secret shop-tls, key tls.crt"}
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/SecretMissing", "Ready": "False/SecretMissing",
+		}, "missing in namespace team-a: Secret shop-tls, key tls.crt. Make them"},
+		"its node is emptied": {func(v *view) {
+			v.hubs[0].leaving = true
+			v.hubs = append(v.hubs, hub{name: "shop-hub-2"})
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "False/Progressing",
+			"Reconciling": "True/Progressing",
+		}, "being replaced"},
+		"the old one is on its way out": {func(v *view) {
+			v.hubs = append([]hub{{name: "shop-hub-0", leaving: true, ready: true, asked: true, configHash: old}}, v.hubs...)
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "True/Ready",
+		}, "as its spec says"},
 		"its pod fails": {func(v *view) { v.hubs = []hub{{failure: "cannot pull image runnel:9"}} }, map[string]string{
 			"Accepted": "True/Accepted", "Available": "False/Unavailable", "ConfigLoaded": "Unknown/Unknown", "Ready": "False/Unavailable",
 		}, "cannot pull image runnel:9"},
@@ -83,6 +139,7 @@ func TestStatus(t *testing.T) {
 		}, "exceeded quota"},
 		"no pod gets ready": {deploymentCondition(appsv1.DeploymentProgressing, corev1.ConditionFalse, ""), map[string]string{
 			"Accepted": "True/Accepted", "Available": "False/Unavailable", "ConfigLoaded": "Unknown/Unknown", "Ready": "False/Unavailable",
+			"Stalled": "True/Unavailable",
 		}, "in time"},
 		"a change is on its way to the hub": {func(v *view) { v.hubs[0].configHash = old }, map[string]string{
 			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/Reloading", "Ready": "False/Reloading",
@@ -90,7 +147,17 @@ func TestStatus(t *testing.T) {
 		}, wanted},
 		"the hub refuses": {func(v *view) { v.hubs[0].configHash, v.hubs[0].refusal = old, "topics: bad" }, map[string]string{
 			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/ConfigRefused", "Ready": "False/ConfigRefused",
-		}, "topics: bad"},
+		}, "shop-hub-1: topics: bad"},
+		"only a hub that starts anew can carry it out": {func(v *view) { v.hubs[0].restart = "tls is new" }, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/RestartNeeded", "Ready": "False/RestartNeeded",
+		}, "shop-hub-1: tls is new"},
+		"one that starts anew is on its way": {func(v *view) {
+			surging(v)
+			v.hubs[0].restart = "tls is new"
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/Reloading", "Ready": "False/Reloading",
+			"Reconciling": "True/Reloading",
+		}, "tls is new"},
 		"the hub cannot be asked": {func(v *view) { v.hubs[0].asked, v.hubs[0].configHash = false, "" }, map[string]string{
 			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "Unknown/Unknown", "Ready": "True/Ready",
 		}, "as its spec says"},
@@ -213,6 +280,27 @@ func TestStatusFields(t *testing.T) {
 	g.Expect(v.status(metav1.Now()).Address).To(Equal(s.Address), "it was the stream's own before")
 }
 
+func TestReplicasAreThoseThatStay(t *testing.T) {
+	g := NewWithT(t)
+	v := serving()
+	surging(v)
+	s := v.status(metav1.Now())
+	g.Expect([]int32{s.Replicas, s.ReadyReplicas}).To(Equal([]int32{2, 1}))
+	g.Expect(meta.FindStatusCondition(s.Conditions, "Available").Message).To(Equal("1 of 1 hubs serve"))
+	v.hubs[0].leaving, v.hubs[1].ready = true, true
+	s = v.status(metav1.Now())
+	g.Expect([]int32{s.Replicas, s.ReadyReplicas}).To(Equal([]int32{1, 1}))
+}
+
+func TestAHubThatNoticesChangesLateIsNamed(t *testing.T) {
+	g := NewWithT(t)
+	v := serving()
+	v.hubs[0].late = "too many open files"
+	loaded := meta.FindStatusCondition(v.status(metav1.Now()).Conditions, "ConfigLoaded")
+	g.Expect(loaded.Status).To(Equal(metav1.ConditionTrue))
+	g.Expect(loaded.Message).To(ContainSubstring("noticed late by shop-hub-1: too many open files"))
+}
+
 func TestManyMissingThingsAreNotAllListed(t *testing.T) {
 	g := NewWithT(t)
 	v := serving()
@@ -262,6 +350,14 @@ func TestEventsAreTransitions(t *testing.T) {
 	g.Expect(reasons(failed)).To(Equal([]string{"Warning Unavailable"}))
 	g.Expect(failed[0].message).To(ContainSubstring("runnel:9"))
 	g.Expect(transitions(conditions(failing), conditions(failing))).To(BeEmpty())
+
+	stuck := func(v *view) {
+		surging(v)
+		v.deployment.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse}}
+	}
+	g.Expect(transitions(conditions(same), conditions(surging))).To(BeEmpty(), "a rollout is no event")
+	g.Expect(reasons(transitions(conditions(surging), conditions(stuck)))).To(Equal([]string{"Warning ProgressDeadlineExceeded"}))
+	g.Expect(transitions(conditions(stuck), conditions(same))).To(BeEmpty())
 
 	long := transitions(nil, []metav1.Condition{{Type: "Accepted", Status: "False", Reason: "Invalid", Message: strings.Repeat("ü", 1000)}})
 	g.Expect(len(long[0].message)).To(BeNumerically("<=", noteBytes))

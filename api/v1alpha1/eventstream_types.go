@@ -17,6 +17,7 @@ import (
 // +kubebuilder:printcolumn:name="Replicas",type=integer,JSONPath=`.status.readyReplicas`
 // +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.status.subscribeURL`
 // +kubebuilder:printcolumn:name="Publish URL",type=string,priority=1,JSONPath=`.status.address.url`
+// +kubebuilder:printcolumn:name="Image",type=string,priority=1,JSONPath=`.status.image`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name names Services: write at most 50 lower-case letters, digits and '-', starting with a letter, such as team-shop"
 type EventStream struct {
@@ -47,8 +48,9 @@ type EventStreamList struct {
 	Items           []EventStream `json:"items"`
 }
 
-// EventStreamSpec is what a stream shall be. All of it but template reloads in the running hub; only a Secret or ConfigMap that it
-// names for the first time, or no longer, rolls the pods, since they mount it.
+// EventStreamSpec is what a stream shall be. All of it but template and upgradePolicy reloads in the running hub; only a Secret or
+// ConfigMap that it names for the first time, or no longer, rolls the pods, since they mount it. When pods roll, the new hub takes
+// history and cursors over before the old one lets its readers go.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.auth) && has(self.auth.subscribers)",message="auth.subscribers is required: write auth: {subscribers: {anonymous: {}}} to let everybody read"
 // +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.limits.connectionsPerIdentity) || self.limits.connectionsPerIdentity == 0 || !has(self.auth) || !has(self.auth.subscribers) || has(self.auth.subscribers.jwt)",message="limits.connectionsPerIdentity needs auth.subscribers.jwt, since anonymous readers have no identity: write jwt, or leave connectionsPerIdentity out"
@@ -103,10 +105,28 @@ type EventStreamSpec struct {
 	// +optional
 	Template *HubTemplate `json:"template,omitempty"`
 
+	// upgradePolicy says when the hub gets the image that the operator has for new ones, which rolls its pods: OnOperatorUpgrade, as
+	// soon as it is another than status.image and it is the stream's turn; Manual, never. Unset: what the operator's flag
+	// --upgrade-policy says, which is Manual unless it was changed.
+	// +optional
+	UpgradePolicy UpgradePolicy `json:"upgradePolicy,omitempty"`
+
 	// suspend stops the operator from changing anything of this stream; its hub goes on serving.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 }
+
+// UpgradePolicy says when a hub gets the operator's image.
+//
+// +kubebuilder:validation:Enum=OnOperatorUpgrade;Manual
+type UpgradePolicy string
+
+const (
+	// UpgradeOnOperatorUpgrade rolls the hub to the operator's image when that changes, when it is the stream's turn.
+	UpgradeOnOperatorUpgrade UpgradePolicy = "OnOperatorUpgrade"
+	// UpgradeManual leaves the hub on the image that it has.
+	UpgradeManual UpgradePolicy = "Manual"
+)
 
 // Topic declares one topic, or by a pattern many.
 type Topic struct {
@@ -237,7 +257,8 @@ type CORS struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.memory)",message="write engine: {memory: {}}"
 type Engine struct {
-	// memory keeps it in the hub's memory, in one hub: it is lost when the hub restarts, and readers are told so.
+	// memory keeps it in the hub's memory, in one hub. A hub that is replaced hands it over to the next one; when one crashes it is
+	// lost, and readers are told so.
 	// +optional
 	Memory *MemoryEngine `json:"memory,omitempty"`
 }

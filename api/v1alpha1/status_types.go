@@ -25,15 +25,16 @@ type EventStreamStatus struct {
 	// +optional
 	SubscribeURL string `json:"subscribeURL,omitempty"`
 
-	// replicas is the number of hub pods.
+	// replicas is the number of hub pods that stay: while one replaces another there are two, until the other is told to go.
 	// +optional
 	Replicas int32 `json:"replicas"`
 
-	// readyReplicas is the number of hub pods that are ready.
+	// readyReplicas is the number of those that are ready.
 	// +optional
 	ReadyReplicas int32 `json:"readyReplicas"`
 
-	// image is the hub's image, pinned at its first rollout: a new operator alone never restarts a hub.
+	// image is the hub's image, pinned at its first rollout: a new operator alone never rolls a hub, unless its upgradePolicy is
+	// OnOperatorUpgrade. It stays when the Deployment is deleted.
 	// +optional
 	Image string `json:"image,omitempty"`
 
@@ -57,7 +58,7 @@ type Address struct {
 const (
 	// ConditionAccepted is true when the spec can be carried out.
 	ConditionAccepted = "Accepted"
-	// ConditionAvailable is true when a hub serves.
+	// ConditionAvailable is true when a hub serves, one that is being replaced included.
 	ConditionAvailable = "Available"
 	// ConditionConfigLoaded is true when every ready hub runs the configuration that the spec asks for, and had all that it names
 	// when it was last asked: what is taken away from a Secret later is seen within 5 min.
@@ -86,12 +87,18 @@ const (
 	ReasonAvailable = "Available"
 	// ReasonProgressing: the hub is being started or replaced.
 	ReasonProgressing = "Progressing"
+	// ReasonProgressDeadlineExceeded: the hub that shall replace another did not get ready in the Deployment's time; the message holds
+	// what its pod says. The other one goes on serving.
+	ReasonProgressDeadlineExceeded = "ProgressDeadlineExceeded"
 	// ReasonUnavailable: no hub serves; the message holds what its pod says.
 	ReasonUnavailable = "Unavailable"
 	// ReasonConfigLoaded: every ready hub runs the configuration that the spec asks for.
 	ReasonConfigLoaded = "ConfigLoaded"
 	// ReasonReloading: a hub has not taken up its configuration yet.
 	ReasonReloading = "Reloading"
+	// ReasonRestartNeeded: a hub runs its configuration but for what one that is open already cannot change, and nothing replaces it:
+	// its Deployment was paused, for instance.
+	ReasonRestartNeeded = "RestartNeeded"
 	// ReasonConfigRefused: a hub refused its configuration, or new contents of a Secret that it names, and goes on with those of
 	// before; the message holds why.
 	ReasonConfigRefused = "ConfigRefused"

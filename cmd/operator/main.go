@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -98,10 +99,14 @@ func run(ctx context.Context, o *options) error {
 		Recorder:      recorder,
 		HubImage:      o.hubImage,
 		ClusterDomain: o.clusterDomain,
+
+		UpgradePolicy:      o.upgradePolicy,
+		ConcurrentUpgrades: o.upgrades,
 	}
 	err = errors.Join(
 		mgr.Add(issuers),
 		mgr.Add(recorder),
+		metrics.Registry.Register(reconciler.UpgradesWaiting()),
 		reconciler.SetupWithManager(ctx, mgr, issuers.Changed(), o.concurrent),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("cache", func(r *http.Request) error {
@@ -127,17 +132,18 @@ func (o *options) manager() (ctrl.Options, error) {
 			return ctrl.Options{}, fmt.Errorf("scheme: %w", err)
 		}
 	}
-	metrics := metricsserver.Options{BindAddress: o.metricsAddress}
+	served := metricsserver.Options{BindAddress: o.metricsAddress}
 	if !o.metricsInsecure {
-		metrics.SecureServing = true
-		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+		served.SecureServing = true
+		served.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
 	return ctrl.Options{
 		Scheme: scheme,
 		Cache:  controllers.CacheOptions(o.namespaces),
-		// A reconciliation sees what the one before it wrote, so it neither writes it twice nor looks again at the API server.
+		// A reconciliation sees what the one before it wrote, so it neither writes it twice nor looks again at the API server. Among
+		// several namespaces, each with a cache of its own, that may be seen late: what is then written again changes nothing.
 		Client:                  client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
-		Metrics:                 metrics,
+		Metrics:                 served,
 		HealthProbeBindAddress:  o.probeAddress,
 		PprofBindAddress:        o.pprofAddress,
 		LeaderElection:          o.leaderElect,

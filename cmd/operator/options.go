@@ -11,6 +11,8 @@ import (
 	"go.uber.org/zap/zapcore"
 	clientconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/runnel-dev/runnel/api/v1alpha1"
 )
 
 const (
@@ -31,6 +33,8 @@ type options struct {
 	clusterDomain   string
 	namespaces      []string
 	concurrent      int
+	upgradePolicy   v1alpha1.UpgradePolicy
+	upgrades        int
 	leaderElect     bool
 	leaseNamespace  string
 	metricsAddress  string
@@ -45,7 +49,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*options, 
 	o := &options{zap: zap.Options{TimeEncoder: zapcore.RFC3339NanoTimeEncoder}}
 	f := flag.NewFlagSet("operator", flag.ContinueOnError)
 	f.SetOutput(out)
-	f.StringVar(&o.hubImage, "hub-image", getenv(hubImageVariable), "image of new hubs; a stream that has a hub keeps its own. Required, here or as "+hubImageVariable)
+	f.StringVar(&o.hubImage, "hub-image", getenv(hubImageVariable), "image of new hubs, and of those that follow it by their upgrade policy. Required, here or as "+hubImageVariable)
 	f.StringVar(&o.clusterDomain, "cluster-domain", "cluster.local", "domain of the cluster's Services")
 	f.Func("namespaces", "comma-separated namespaces to work in; all of them if not set", func(s string) error {
 		for n := range strings.SplitSeq(s, ",") {
@@ -56,6 +60,8 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*options, 
 		return nil
 	})
 	f.IntVar(&o.concurrent, "concurrent", defaultConcurrent, "streams that are worked on at a time")
+	f.StringVar((*string)(&o.upgradePolicy), "upgrade-policy", string(v1alpha1.UpgradeManual), "when streams that do not say get another --hub-image: OnOperatorUpgrade, or Manual, which is never")
+	f.IntVar(&o.upgrades, "max-concurrent-upgrades", 5, "streams that roll to another --hub-image at a time")
 	f.BoolVar(&o.leaderElect, "leader-elect", false, "work only while holding the lease, so that several operators can stand by")
 	f.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "namespace of the lease; the operator's own if not set")
 	f.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of the metrics, by HTTPS and for those only whom the cluster lets get /metrics; 0 turns them off")
@@ -87,6 +93,12 @@ func (o *options) check(rest []string) error {
 	}
 	if o.concurrent < 1 {
 		errs = append(errs, fmt.Errorf("--concurrent: %d is less than 1", o.concurrent))
+	}
+	if o.upgradePolicy != v1alpha1.UpgradeManual && o.upgradePolicy != v1alpha1.UpgradeOnOperatorUpgrade {
+		errs = append(errs, fmt.Errorf("--upgrade-policy: %q is none: write %s or %s", o.upgradePolicy, v1alpha1.UpgradeOnOperatorUpgrade, v1alpha1.UpgradeManual))
+	}
+	if o.upgrades < 1 {
+		errs = append(errs, fmt.Errorf("--max-concurrent-upgrades: %d is less than 1: to roll none, write --upgrade-policy=%s", o.upgrades, v1alpha1.UpgradeManual))
 	}
 	return errors.Join(errs...)
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/runnel-dev/runnel/api/v1alpha1"
 )
 
 func environment(pairs map[string]string) func(string) string {
@@ -27,7 +29,15 @@ func TestFlags(t *testing.T) {
 			g.Expect(o.concurrent).To(Equal(defaultConcurrent))
 			g.Expect(o.metricsAddress).To(Equal(":8443"))
 			g.Expect(o.namespaces).To(BeEmpty())
+			g.Expect(o.upgradePolicy).To(Equal(v1alpha1.UpgradeManual))
+			g.Expect(o.upgrades).To(Equal(5))
 		}},
+		"upgrades": {[]string{"--hub-image=a", "--upgrade-policy=OnOperatorUpgrade", "--max-concurrent-upgrades=2"}, nil, "", func(g Gomega, o *options) {
+			g.Expect(o.upgradePolicy).To(Equal(v1alpha1.UpgradeOnOperatorUpgrade))
+			g.Expect(o.upgrades).To(Equal(2))
+		}},
+		"an unknown policy": {[]string{"--hub-image=a", "--upgrade-policy=Never"}, nil, "--upgrade-policy", nil},
+		"no upgrade at all": {[]string{"--hub-image=a", "--max-concurrent-upgrades=0"}, nil, "--upgrade-policy=Manual", nil},
 		"namespaces": {[]string{"--hub-image=a", "--namespaces=x, y,", "--namespaces=z"}, nil, "", func(g Gomega, o *options) {
 			g.Expect(o.namespaces).To(Equal([]string{"x", "y", "z"}))
 		}},

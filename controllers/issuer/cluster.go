@@ -18,6 +18,10 @@ const (
 	keysPath      = "/openid/v1/jwks"
 )
 
+// A right of the whole cluster, also where the operator's others are for some namespaces only.
+//
+// +kubebuilder:rbac:urls=/.well-known/openid-configuration;/openid/v1/jwks,verbs=get
+
 // Cluster is the Source that asks the API server. It needs the right to get the two paths.
 type Cluster struct{ client rest.Interface }
 

@@ -9,9 +9,17 @@ import (
 // Audience is the audience that a publisher's ServiceAccount token must have to be taken by the stream's hub.
 func Audience(namespace, name string) string { return "runnel.dev/" + namespace + "/" + name }
 
-// Config returns the hub's configuration. The issuers are the cluster's, and not in it when no ServiceAccount may publish; none
-// makes a hub that asks publishers with ServiceAccount tokens to come back later. Its error is an *InvalidError.
-func Config(r Resolved, issuers []config.Issuer) (*config.Config, error) {
+// Cluster is what a hub is told of the cluster that it runs in.
+type Cluster struct {
+	// Domain ends the names of Services, without a dot at either end.
+	Domain string
+	// Issuers of ServiceAccount tokens. None makes a hub that asks publishers with such tokens to come back later, and hands
+	// nothing over to its successor.
+	Issuers []config.Issuer
+}
+
+// Config returns the hub's configuration; without a cluster, that of a hub which stands alone. Its error is an *InvalidError.
+func Config(r Resolved, cluster *Cluster) (*config.Config, error) {
 	c := &config.Config{
 		Version:   config.Version,
 		Stream:    config.Stream{Namespace: r.Namespace, Name: r.Name},
@@ -34,8 +42,10 @@ func Config(r Resolved, issuers []config.Issuer) (*config.Config, error) {
 		Auth: config.Auth{
 			Subscribers: r.Subscribers,
 			Publishers:  publisherConfig(r),
-			Issuers:     issuers,
 		},
+	}
+	if cluster != nil {
+		c.Auth.Issuers, c.Peers = cluster.Issuers, peers(r, cluster.Domain)
 	}
 	if r.TLSSecret != "" {
 		c.TLS = &config.TLS{Secret: r.TLSSecret}

@@ -42,14 +42,22 @@ const (
 
 	// gracePeriodSeconds does not follow drain.window: the pod template must not change when the configuration does. A hub
 	// exits as soon as it is drained, so the surplus costs nothing.
-	gracePeriodSeconds = int64((config.MaxDrainWindow + drainMargin) / time.Second)
+	//
+	//	  30 s  until a successor has taken over, at most
+	//	   5 s  until endpoints have followed
+	//	 600 s  the longest drain
+	//	  70 s  margin
+	//	 705 s
+	gracePeriodSeconds = int64((config.SuccessorWait + config.EndpointsDelay + config.MaxDrainWindow + drainMargin) / time.Second)
 )
 
 // deployment runs the hub. The pod template is a function of the image, spec.template, whether the ports are encrypted, and which
 // Secrets and ConfigMaps are referenced: everything else reloads in the running hub, and a new operator must not roll anybody's hub.
 //
-// Left out on purpose: revisionHistoryLimit, progressDeadlineSeconds and minReadySeconds, where the cluster's defaults fit; a CPU
-// limit, because throttling shows as latency.
+// Left out on purpose: revisionHistoryLimit, where the cluster's default fits; progressDeadlineSeconds, whose default of 10 min is
+// many times what a hub takes to copy a history, and as long as it lasts the old hub serves; minReadySeconds, since a hub is ready
+// only once it leads, and to keep the one before it for longer would not bring it back; a CPU limit, because throttling shows as
+// latency.
 func deployment(in Input) (Child, error) {
 	pod, err := podSpec(in)
 	if err != nil {
@@ -69,11 +77,20 @@ func deployment(in Input) (Child, error) {
 		WithLabels(labels(in.Stream.Name)).
 		WithSpec(appsv1ac.DeploymentSpec().
 			WithReplicas(1).
-			// Two hubs of the memory engine would both append, each to a history of its own.
-			WithStrategy(appsv1ac.DeploymentStrategy().WithType(appsv1.RecreateDeploymentStrategyType)).
+			WithStrategy(handOver()).
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(Selector(in.Stream.Name))).
 			WithTemplate(template))
 	return Child{Kind: appsv1.SchemeGroupVersion.WithKind("Deployment"), Name: name, Object: d, Meta: d.ObjectMetaApplyConfiguration}, nil
+}
+
+// handOver starts the new hub beside the old one, which is told to stop only when the new one is ready: by then it has taken over
+// history and the right to append.
+func handOver() *appsv1ac.DeploymentStrategyApplyConfiguration {
+	return appsv1ac.DeploymentStrategy().
+		WithType(appsv1.RollingUpdateDeploymentStrategyType).
+		WithRollingUpdate(appsv1ac.RollingUpdateDeployment().
+			WithMaxSurge(intstr.FromInt32(1)).
+			WithMaxUnavailable(intstr.FromInt32(0)))
 }
 
 func podSpec(in Input) (*corev1ac.PodSpecApplyConfiguration, error) {
@@ -95,7 +112,7 @@ func podSpec(in Input) (*corev1ac.PodSpecApplyConfiguration, error) {
 		WithContainers(hub).
 		// The whole directory: the kubelet never updates a file that is mounted by subPath.
 		WithVolumes(corev1ac.Volume().WithName(configVolume).
-			WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(name)))
+			WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(name)), tokenVolume(in))
 	for _, m := range references(in.Config) {
 		spec.WithVolumes(m.volume())
 	}
@@ -137,7 +154,8 @@ func container(in Input) (*corev1ac.ContainerApplyConfiguration, error) {
 		WithName(HubContainer).
 		WithImage(in.Image).
 		WithCommand("/hub").
-		WithArgs("--config="+configDir+"/"+ConfigKey).
+		WithArgs("--config="+configDir+"/"+ConfigKey, peerTokenFlag).
+		WithEnv(podIP()).
 		WithPorts(
 			containerPort(portSubscribe, config.PortSubscribe),
 			containerPort(portPublish, config.PortPublish),
@@ -147,12 +165,13 @@ func container(in Input) (*corev1ac.ContainerApplyConfiguration, error) {
 			WithAllowPrivilegeEscalation(false).
 			WithReadOnlyRootFilesystem(true).
 			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))).
-		WithVolumeMounts(corev1ac.VolumeMount().WithName(configVolume).WithMountPath(configDir).WithReadOnly(true)).
+		WithVolumeMounts(corev1ac.VolumeMount().WithName(configVolume).WithMountPath(configDir).WithReadOnly(true), tokenMount()).
 		// A hub is up in well under a second and is asked each second; a minute is for nodes that are short of CPU. It is not asked
 		// whether it is ready: one that waits for its certificate is not, and a restart would not bring it.
 		WithStartupProbe(probe("/healthz").WithPeriodSeconds(1).WithFailureThreshold(60)).
-		// One failed answer of a busy hub must not take its only endpoint away.
-		WithReadinessProbe(probe("/readyz").WithPeriodSeconds(5).WithFailureThreshold(3)).
+		// One failed answer of a busy hub must not take its only endpoint away; and when a node is emptied, a successor must be known to
+		// be ready before the hub that it took over from has served for config.EndpointsDelay.
+		WithReadinessProbe(probe("/readyz").WithPeriodSeconds(2).WithFailureThreshold(5)).
 		// A restart loses the history, so it is the last resort: a minute of silence.
 		WithLivenessProbe(probe("/healthz").WithPeriodSeconds(10).WithFailureThreshold(6))
 	mounts := references(in.Config)

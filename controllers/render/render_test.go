@@ -2,10 +2,8 @@ package render_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,8 +18,6 @@ import (
 	"github.com/runnel-dev/runnel/controllers/render"
 	"github.com/runnel-dev/runnel/hub/config"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // clusterIssuer is a cluster's issuer as the operator hands it on.
 var clusterIssuer = config.Issuer{
@@ -43,10 +39,17 @@ func stream(change func(*v1alpha1.EventStream)) *v1alpha1.EventStream {
 	return s
 }
 
+// cluster is what the tests' hubs are told of theirs.
+var cluster = render.Cluster{Domain: "cluster.local", Issuers: []config.Issuer{clusterIssuer}}
+
 func children(g Gomega, s *v1alpha1.EventStream, image string) map[string][]byte {
+	return childrenIn(g, cluster, s, image)
+}
+
+func childrenIn(g Gomega, in render.Cluster, s *v1alpha1.EventStream, image string) map[string][]byte {
 	r, err := render.Resolve(s)
 	g.Expect(err).NotTo(HaveOccurred())
-	cfg, err := render.Config(r, []config.Issuer{clusterIssuer})
+	cfg, err := render.Config(r, &in)
 	g.Expect(err).NotTo(HaveOccurred())
 	list, err := render.Children(render.Input{Stream: r, Config: cfg, Image: image})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -68,33 +71,6 @@ func readManifest(g Gomega, file string) *v1alpha1.EventStream {
 	s := &v1alpha1.EventStream{}
 	g.Expect(yaml.UnmarshalStrict(b, s)).To(Succeed())
 	return s
-}
-
-func TestChildrenAreThoseOfTheGoldenFiles(t *testing.T) {
-	inputs, err := filepath.Glob("testdata/*/eventstream.yaml")
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	NewWithT(t).Expect(inputs).NotTo(BeEmpty())
-	for _, input := range inputs {
-		dir := filepath.Dir(input)
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			g := NewWithT(t)
-			files := children(g, readManifest(g, input), "runnel:0.1.0")
-			want, err := filepath.Glob(filepath.Join(dir, "*-*.yaml"))
-			g.Expect(err).NotTo(HaveOccurred())
-			if !*update {
-				g.Expect(files).To(HaveLen(len(want)))
-			}
-			for name, got := range files {
-				file := filepath.Join(dir, name)
-				if *update {
-					g.Expect(os.WriteFile(file, got, 0o644)).To(Succeed())
-				}
-				golden, err := os.ReadFile(file)
-				g.Expect(err).NotTo(HaveOccurred())
-				g.Expect(string(got)).To(Equal(string(golden)), "run the test with -update if %s shall change", file)
-			}
-		})
-	}
 }
 
 func TestOnlyTheConfigMapFollowsWhatReloads(t *testing.T) {
@@ -172,16 +148,13 @@ func TestVolumesHaveNamesOfTheirOwn(t *testing.T) {
 			})
 		}
 	})
-	var d struct {
-		Spec struct{ Template corev1.PodTemplateSpec }
-	}
-	g.Expect(yaml.Unmarshal(children(g, s, "runnel:0.1.0")["Deployment-shop-hub.yaml"], &d)).To(Succeed())
+	spec := pod(g, s)
 	seen := map[string]bool{}
-	for i, v := range d.Spec.Template.Spec.Volumes {
+	for i, v := range spec.Volumes {
 		g.Expect(validation.IsDNS1123Label(v.Name)).To(BeEmpty())
 		g.Expect(seen).NotTo(HaveKey(v.Name))
 		seen[v.Name] = true
-		mount := d.Spec.Template.Spec.Containers[0].VolumeMounts[i]
+		mount := spec.Containers[0].VolumeMounts[i]
 		g.Expect(mount.Name).To(Equal(v.Name))
 		g.Expect(mount.ReadOnly).To(BeTrue())
 		if v.Secret != nil {
@@ -189,7 +162,7 @@ func TestVolumesHaveNamesOfTheirOwn(t *testing.T) {
 			g.Expect(*v.Secret.Optional).To(BeTrue(), "a pod does not wait for a Secret")
 		}
 	}
-	g.Expect(seen).To(HaveLen(7))
+	g.Expect(seen).To(HaveLen(8), "the configuration, the token for peers and six Secrets")
 }
 
 func TestRenderingTwiceGivesTheSame(t *testing.T) {
@@ -202,11 +175,10 @@ func TestRenderingTwiceGivesTheSame(t *testing.T) {
 
 func TestConfigDocumentIsReadByTheHub(t *testing.T) {
 	g := NewWithT(t)
-	for _, name := range []string{"minimal", "full", "identity"} {
-		input := "testdata/" + name + "/eventstream.yaml"
+	for _, input := range cases(g, "testdata") {
 		r, err := render.Resolve(readManifest(g, input))
 		g.Expect(err).NotTo(HaveOccurred())
-		cfg, err := render.Config(r, []config.Issuer{clusterIssuer})
+		cfg, err := render.Config(r, &cluster)
 		g.Expect(err).NotTo(HaveOccurred())
 		document, err := config.Encode(cfg)
 		g.Expect(err).NotTo(HaveOccurred())
@@ -224,10 +196,49 @@ func TestSelectorIsForEver(t *testing.T) {
 
 func TestGracePeriodCoversTheLongestDrain(t *testing.T) {
 	g := NewWithT(t)
-	b := children(g, stream(nil), "runnel:0.1.0")["Deployment-shop-hub.yaml"]
+	g.Expect(*pod(g, stream(nil)).TerminationGracePeriodSeconds).To(BeNumerically(">",
+		(config.SuccessorWait + config.EndpointsDelay + config.MaxDrainWindow).Seconds()))
+}
+
+func TestAHubHasNoCredentialButForItsPeers(t *testing.T) {
+	g := NewWithT(t)
+	s := stream(nil)
+	spec := pod(g, s)
+	g.Expect(*spec.AutomountServiceAccountToken).To(BeFalse())
+	var tokens []corev1.ServiceAccountTokenProjection
+	for _, v := range spec.Volumes {
+		if v.Projected != nil {
+			for _, source := range v.Projected.Sources {
+				tokens = append(tokens, *source.ServiceAccountToken)
+			}
+		}
+	}
+	g.Expect(tokens).To(HaveLen(1))
+	r, err := render.Resolve(s)
+	g.Expect(err).NotTo(HaveOccurred())
+	cfg, err := render.Config(r, &cluster)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(cfg.Peers).To(Equal(&config.Peers{
+		Service: "shop-hub.team-a.svc.cluster.local.", Audience: tokens[0].Audience, Account: spec.ServiceAccountName,
+	}), "hubs are known by the account that they run as, and a token that is theirs alone")
+	g.Expect(tokens[0].Audience).NotTo(Equal(render.Audience("team-a", "shop")), "of no use to publish")
+}
+
+func TestAHubWithoutAClusterStandsAlone(t *testing.T) {
+	g := NewWithT(t)
+	r, err := render.Resolve(stream(nil))
+	g.Expect(err).NotTo(HaveOccurred())
+	cfg, err := render.Config(r, nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(cfg.Peers).To(BeNil())
+	g.Expect(cfg.Auth.Issuers).To(BeEmpty())
+}
+
+// pod is the stream's pod as rendered.
+func pod(g Gomega, s *v1alpha1.EventStream) corev1.PodSpec {
 	var d struct {
 		Spec struct{ Template corev1.PodTemplateSpec }
 	}
-	g.Expect(yaml.Unmarshal(b, &d)).To(Succeed())
-	g.Expect(*d.Spec.Template.Spec.TerminationGracePeriodSeconds).To(BeNumerically(">", config.MaxDrainWindow.Seconds()))
+	g.Expect(yaml.Unmarshal(children(g, s, "runnel:0.1.0")["Deployment-"+render.HubName(s.Name)+".yaml"], &d)).To(Succeed())
+	return d.Spec.Template.Spec
 }

@@ -152,6 +152,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+    - name: upgradePolicy
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.UpgradePolicy
 - name: com.github.runnel-dev.runnel.api.v1alpha1.EventStreamStatus
   map:
     fields:
@@ -425,6 +428,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: events
       type:
         scalar: numeric
+- name: com.github.runnel-dev.runnel.api.v1alpha1.UpgradePolicy
+  scalar: string
 - name: io.k8s.api.core.v1.Affinity
   map:
     fields:

@@ -11,7 +11,8 @@ import (
 //
 // Engine says where the history is kept; exactly one of its fields is set.
 type EngineApplyConfiguration struct {
-	// memory keeps it in the hub's memory, in one hub: it is lost when the hub restarts, and readers are told so.
+	// memory keeps it in the hub's memory, in one hub. A hub that is replaced hands it over to the next one; when one crashes it is
+	// lost, and readers are told so.
 	Memory *apiv1alpha1.MemoryEngine `json:"memory,omitempty"`
 }
 

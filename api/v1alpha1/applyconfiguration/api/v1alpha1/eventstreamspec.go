@@ -2,11 +2,16 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/runnel-dev/runnel/api/v1alpha1"
+)
+
 // EventStreamSpecApplyConfiguration represents a declarative configuration of the EventStreamSpec type for use
 // with apply.
 //
-// EventStreamSpec is what a stream shall be. All of it but template reloads in the running hub; only a Secret or ConfigMap that it
-// names for the first time, or no longer, rolls the pods, since they mount it.
+// EventStreamSpec is what a stream shall be. All of it but template and upgradePolicy reloads in the running hub; only a Secret or
+// ConfigMap that it names for the first time, or no longer, rolls the pods, since they mount it. When pods roll, the new hub takes
+// history and cursors over before the old one lets its readers go.
 type EventStreamSpecApplyConfiguration struct {
 	// topics lists what may be published and read; nothing else exists. Where several match a topic, the exact name wins,
 	// then the pattern with more literal tokens, then `*` before `>`.
@@ -32,6 +37,10 @@ type EventStreamSpecApplyConfiguration struct {
 	Engine *EngineApplyConfiguration `json:"engine,omitempty"`
 	// template adds to the hub's pods. A change of it rolls them.
 	Template *HubTemplateApplyConfiguration `json:"template,omitempty"`
+	// upgradePolicy says when the hub gets the image that the operator has for new ones, which rolls its pods: OnOperatorUpgrade, as
+	// soon as it is another than status.image and it is the stream's turn; Manual, never. Unset: what the operator's flag
+	// --upgrade-policy says, which is Manual unless it was changed.
+	UpgradePolicy *apiv1alpha1.UpgradePolicy `json:"upgradePolicy,omitempty"`
 	// suspend stops the operator from changing anything of this stream; its hub goes on serving.
 	Suspend *bool `json:"suspend,omitempty"`
 }
@@ -132,6 +141,14 @@ func (b *EventStreamSpecApplyConfiguration) WithEngine(value *EngineApplyConfigu
 // If called multiple times, the Template field is set to the value of the last call.
 func (b *EventStreamSpecApplyConfiguration) WithTemplate(value *HubTemplateApplyConfiguration) *EventStreamSpecApplyConfiguration {
 	b.Template = value
+	return b
+}
+
+// WithUpgradePolicy sets the UpgradePolicy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UpgradePolicy field is set to the value of the last call.
+func (b *EventStreamSpecApplyConfiguration) WithUpgradePolicy(value apiv1alpha1.UpgradePolicy) *EventStreamSpecApplyConfiguration {
+	b.UpgradePolicy = &value
 	return b
 }
 

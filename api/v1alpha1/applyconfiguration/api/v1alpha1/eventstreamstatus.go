@@ -19,11 +19,12 @@ type EventStreamStatusApplyConfiguration struct {
 	Address *AddressApplyConfiguration `json:"address,omitempty"`
 	// subscribeURL is where readers connect.
 	SubscribeURL *string `json:"subscribeURL,omitempty"`
-	// replicas is the number of hub pods.
+	// replicas is the number of hub pods that stay: while one replaces another there are two, until the other is told to go.
 	Replicas *int32 `json:"replicas,omitempty"`
-	// readyReplicas is the number of hub pods that are ready.
+	// readyReplicas is the number of those that are ready.
 	ReadyReplicas *int32 `json:"readyReplicas,omitempty"`
-	// image is the hub's image, pinned at its first rollout: a new operator alone never restarts a hub.
+	// image is the hub's image, pinned at its first rollout: a new operator alone never rolls a hub, unless its upgradePolicy is
+	// OnOperatorUpgrade. It stays when the Deployment is deleted.
 	Image *string `json:"image,omitempty"`
 	// configHash names the configuration that the hub shall run; the hub's /status names the one that it runs.
 	ConfigHash *string `json:"configHash,omitempty"`

@@ -1,0 +1,190 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/runnel-dev/runnel/api/v1alpha1"
+	"github.com/runnel-dev/runnel/controllers/render"
+)
+
+// rolloutIndex finds in the cache the Deployments that are replacing their pods, by the image that they bring.
+const rolloutIndex = "runnel.dev/rollout"
+
+// image returns what the stream's hub shall run: the image that is pinned, and the operator's for a new hub, or when the stream
+// follows the operator and it is its turn.
+func (r *Reconciler) image(ctx context.Context, v *view) (string, error) {
+	pinned := v.pinnedImage()
+	if pinned == "" {
+		return r.HubImage, nil
+	}
+	policy := v.stream.Spec.UpgradePolicy
+	if policy == "" {
+		policy = r.UpgradePolicy
+	}
+	key := client.ObjectKeyFromObject(v.stream)
+	switch {
+	case pinned == r.HubImage:
+		return pinned, nil
+	case policy != v1alpha1.UpgradeOnOperatorUpgrade:
+		r.upgrades.release(key)
+		return pinned, nil
+	case v.deployment != nil && hubImage(v.deployment) == r.HubImage: // its turn was, and the status was not written in time
+		return r.HubImage, nil
+	}
+	turn, err := r.upgrades.turn(ctx, r.Client, key, r.HubImage, r.ConcurrentUpgrades)
+	if err != nil || !turn {
+		return pinned, err
+	}
+	return r.HubImage, nil
+}
+
+// pinnedImage is the image that the stream's hub has; empty if there never was one. The Deployment counts where the status was not
+// written in time.
+func (v *view) pinnedImage() string {
+	if v.image != "" || v.deployment == nil {
+		return v.image
+	}
+	return hubImage(v.deployment)
+}
+
+func hubImage(d *appsv1.Deployment) string {
+	for _, c := range d.Spec.Template.Spec.Containers {
+		if c.Name == render.HubContainer {
+			return c.Image
+		}
+	}
+	return ""
+}
+
+// upgrades has streams roll to another image in turn. How many do is read from their Deployments; remembered is only what these
+// do not show yet.
+type upgrades struct {
+	mu sync.Mutex
+	// begun streams have had their turn, and the cache may not show it yet.
+	begun map[types.NamespacedName]bool
+	// waiting streams are reconciled when a turn may be theirs.
+	waiting map[types.NamespacedName]bool
+	// free tells that a turn may be somebody's; nil tells nobody.
+	free chan event.TypedGenericEvent[struct{}]
+}
+
+// turn says whether the stream may roll to the image now; at most so many do at a time. One that may not is reconciled again
+// when another has rolled.
+func (u *upgrades) turn(ctx context.Context, cache client.Reader, stream types.NamespacedName, image string, most int) (bool, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	list := &appsv1.DeploymentList{}
+	err := cache.List(ctx, list, client.MatchingFields{rolloutIndex: image},
+		client.DisableReadYourWritesConsistency) // what was written is in begun
+	if err != nil {
+		return false, fmt.Errorf("rollouts under way: %w", err)
+	}
+	rolling := map[types.NamespacedName]bool{}
+	for i := range list.Items {
+		rolling[deploymentStream(&list.Items[i])] = true
+	}
+	for other := range u.begun {
+		d := &appsv1.Deployment{}
+		err := cache.Get(ctx, client.ObjectKey{Namespace: other.Namespace, Name: render.HubName(other.Name)}, d, client.DisableReadYourWritesConsistency)
+		switch {
+		case err == nil && hubImage(d) == image: // it rolls and is in the list, or has rolled
+			delete(u.begun, other)
+		case client.IgnoreNotFound(err) != nil:
+			return false, fmt.Errorf("rollout of %s: %w", other, err)
+		default:
+			rolling[other] = true
+		}
+	}
+	if !rolling[stream] && len(rolling) >= most {
+		put(&u.waiting, stream)
+		return false, nil
+	}
+	delete(u.waiting, stream)
+	put(&u.begun, stream)
+	return true, nil
+}
+
+// release gives up the stream's turn, or its place among those that wait.
+func (u *upgrades) release(stream types.NamespacedName) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.waiting, stream)
+	if !u.begun[stream] {
+		return
+	}
+	delete(u.begun, stream)
+	select {
+	case u.free <- event.TypedGenericEvent[struct{}]{}:
+	default: // it is told already
+	}
+}
+
+// next takes streams that wait for their turn. Those that do not get one wait again.
+func (u *upgrades) next(most int) []reconcile.Request {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var requests []reconcile.Request
+	for stream := range u.waiting {
+		if len(requests) == most {
+			break
+		}
+		delete(u.waiting, stream)
+		requests = append(requests, reconcile.Request{NamespacedName: stream})
+	}
+	return requests
+}
+
+// UpgradesWaiting is the metric of how many streams wait for their turn to roll to the operator's image.
+func (r *Reconciler) UpgradesWaiting() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "runnel_operator_upgrades_waiting",
+		Help: "Streams that wait for their turn to run the operator's hub image.",
+	}, func() float64 {
+		r.upgrades.mu.Lock()
+		defer r.upgrades.mu.Unlock()
+		return float64(len(r.upgrades.waiting))
+	})
+}
+
+// rollout is the value of rolloutIndex.
+func rollout(o client.Object) []string {
+	if d, ok := o.(*appsv1.Deployment); ok && isRolling(d) {
+		return []string{hubImage(d)}
+	}
+	return nil
+}
+
+// rolled tells that a Deployment takes no turn any more.
+func rolled() predicate.Predicate {
+	rolls := func(o client.Object) bool { return len(rollout(o)) > 0 }
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, isDeployment := e.ObjectOld.(*appsv1.Deployment)
+			after, isDeploymentToo := e.ObjectNew.(*appsv1.Deployment)
+			return isDeployment && isDeploymentToo && !rolls(after) && (rolls(before) || hubImage(before) != hubImage(after))
+		},
+		DeleteFunc: func(e event.DeleteEvent) bool { return rolls(e.Object) },
+	}
+}
+
+func deploymentStream(d *appsv1.Deployment) types.NamespacedName {
+	return types.NamespacedName{Namespace: d.Namespace, Name: d.Labels[render.LabelInstance]}
+}
+
+func put(set *map[types.NamespacedName]bool, stream types.NamespacedName) {
+	if *set == nil {
+		*set = map[types.NamespacedName]bool{}
+	}
+	(*set)[stream] = true
+}
