@@ -33,6 +33,7 @@ func objectRefusals() []refusal {
 			".spec rule: auth.subscribers is required: write auth: {subscribers: {anonymous: {}}} to let everybody read",
 			``, `spec: {auth: null}`, "",
 		},
+		{".spec.upgradePolicy enum", `spec: {upgradePolicy: Manual}`, `spec: {upgradePolicy: Never}`, "supported values: "},
 		{".spec.engine rule: write engine: {memory: {}}", `spec: {engine: {memory: {}}}`, `spec: {engine: {}}`, ""},
 	}
 }
