@@ -58,6 +58,19 @@ func TestAClusterWithoutKeysDoesNotKeepReadersWaiting(t *testing.T) {
 	g.Expect(w.condition("ConfigLoaded")).To(Equal("False/IssuerKeysMissing"))
 }
 
+func TestAClusterWithoutKeysIsNoMatterOfAnonymousPublishers(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	w.issuers = issuer.State{Err: errors.New("not found")}
+	w.change(func(s *v1alpha1.EventStreamSpec) {
+		s.Auth.Publishers = &v1alpha1.PublisherAuth{Anonymous: &v1alpha1.Anonymous{}}
+	})
+	w.reconcile()
+	w.hubRuns()
+	w.reconcile()
+	g.Expect(w.condition("Ready")).To(Equal("True/Ready"))
+}
+
 func TestKeysThatWereWrittenOutliveAnOperatorThatLearnsNone(t *testing.T) {
 	g := NewWithT(t)
 	w := ready(g)

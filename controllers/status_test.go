@@ -287,7 +287,10 @@ func TestReplicasAreThoseThatStay(t *testing.T) {
 	s := v.status(metav1.Now())
 	g.Expect([]int32{s.Replicas, s.ReadyReplicas}).To(Equal([]int32{2, 1}))
 	g.Expect(meta.FindStatusCondition(s.Conditions, "Available").Message).To(Equal("1 of 1 hubs serve"))
-	v.hubs[0].leaving, v.hubs[1].ready = true, true
+	v.hubs[1].ready = true
+	s = v.status(metav1.Now())
+	g.Expect(meta.FindStatusCondition(s.Conditions, "Available").Message).To(Equal("1 of 1 hubs serve"))
+	v.hubs[0].leaving = true
 	s = v.status(metav1.Now())
 	g.Expect([]int32{s.Replicas, s.ReadyReplicas}).To(Equal([]int32{1, 1}))
 }

@@ -97,10 +97,9 @@ var _ = Describe("The hub", func() {
 			_, err := r.Next(ctx)
 			Expect(err).To(MatchError(io.EOF), "a clean end")
 		}
-		s.ready(ctx)
+		s.servesAgain(ctx)
 		Expect(s.hub(ctx).UID).NotTo(Equal(before))
 		Expect(s.hub(ctx).Annotations).To(HaveKeyWithValue("team.example/version", "2"))
-		s.servesAgain(ctx)
 		Expect(knocking()).To(BeEmpty(), "whoever reaches a hub gets 200")
 		Expect(pods()).To(Equal(2), "the next one starts before the old one is told to go")
 	})
