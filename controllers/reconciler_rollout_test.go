@@ -73,6 +73,8 @@ func TestWhatAHubSaysOfItself(t *testing.T) {
 	g.Expect(w.reconcile().RequeueAfter).To(Equal(confirmationAge), "that it mends, nobody tells")
 	g.Expect(w.condition("ConfigLoaded")).To(Equal("True/ConfigLoaded"))
 	g.Expect(w.stream().Status.Conditions).To(ContainElement(HaveField("Message", ContainSubstring("shop-hub-1: too many open files"))))
+	w.reconcile()
+	g.Expect(w.writes).To(BeEmpty(), "it says so as long as it is so")
 	w.hub.WatchError = ""
 	w.reconcile()
 	g.Expect(w.stream().Status.Conditions).NotTo(ContainElement(HaveField("Message", ContainSubstring("too many open files"))))

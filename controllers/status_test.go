@@ -360,6 +360,7 @@ func TestEventsAreTransitions(t *testing.T) {
 	}
 	g.Expect(transitions(conditions(same), conditions(surging))).To(BeEmpty(), "a rollout is no event")
 	g.Expect(reasons(transitions(conditions(surging), conditions(stuck)))).To(Equal([]string{"Warning ProgressDeadlineExceeded"}))
+	g.Expect(transitions(conditions(stuck), conditions(stuck))).To(BeEmpty())
 	g.Expect(transitions(conditions(stuck), conditions(same))).To(BeEmpty())
 
 	long := transitions(nil, []metav1.Condition{{Type: "Accepted", Status: "False", Reason: "Invalid", Message: strings.Repeat("ü", 1000)}})

@@ -14,6 +14,10 @@ import (
 
 var _ = Describe("The operator's metrics", func() {
 	It("are for those whom the cluster lets get them, and by HTTPS", func(ctx SpecContext) {
+		Eventually(func() error {
+			_, err := operatorWork(ctx)
+			return err
+		}).Should(Succeed(), "it may be about to start")
 		pod, err := operatorPod(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		address := net.JoinHostPort(pod.Status.PodIP, "8443")
