@@ -104,7 +104,7 @@ func BrokenBetween(before, after *v1alpha1.EventStream) []string {
 		b.hold(!moved || c.Status != was.Status, "%s has another time, and is %s as before", c.Type, c.Status)
 		b.hold(!c.LastTransitionTime.Before(&was.LastTransitionTime), "%s went back in time", c.Type)
 	}
-	if before.ResourceVersion != after.ResourceVersion && before.Generation == after.Generation && reflect.DeepEqual(before.ObjectMeta.Annotations, after.ObjectMeta.Annotations) &&
+	if before.ResourceVersion != after.ResourceVersion && before.Generation == after.Generation && reflect.DeepEqual(before.Annotations, after.Annotations) &&
 		reflect.DeepEqual(before.Labels, after.Labels) && before.DeletionTimestamp.Equal(after.DeletionTimestamp) && reflect.DeepEqual(before.Finalizers, after.Finalizers) {
 		b.hold(!reflect.DeepEqual(before.Status, after.Status), "it was written and nothing changed")
 	}

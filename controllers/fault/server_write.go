@@ -1,0 +1,204 @@
+package fault
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/json"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+)
+
+// Create implements client.Client. It keeps a status.
+func (s *Server) Create(_ context.Context, o client.Object, _ ...client.CreateOption) error {
+	kind, err := apiutil.GVKForObject(o, s.scheme)
+	if err != nil {
+		return err
+	}
+	if s.objects[kind][client.ObjectKeyFromObject(o)] != nil {
+		return apierrors.NewAlreadyExists(resource(kind), o.GetName())
+	}
+	return s.store(kind, nil, o.DeepCopyObject().(client.Object))
+}
+
+// Update implements client.Client, as a stranger.
+func (s *Server) Update(_ context.Context, o client.Object, _ ...client.UpdateOption) error {
+	return s.replace(o, "")
+}
+
+// replace updates an object, or its status.
+func (s *Server) replace(o client.Object, part string) error {
+	kind, live, err := s.live(o)
+	if err != nil {
+		return err
+	}
+	after := o.DeepCopyObject().(client.Object)
+	after.GetObjectKind().SetGroupVersionKind(kind)
+	s.keep(live, after, part)
+	managedAfter, err := s.manager(kind, part).Update(live, after, "stranger")
+	if err != nil {
+		return err
+	}
+	return s.store(kind, live, managedAfter.(client.Object))
+}
+
+// keep takes over from the live object what a write through a part cannot change.
+func (s *Server) keep(live, after client.Object, part string) {
+	a, l := reflect.ValueOf(after).Elem(), reflect.ValueOf(live.DeepCopyObject()).Elem()
+	if part == "" {
+		if status := a.FieldByName("Status"); status.IsValid() {
+			status.Set(l.FieldByName("Status"))
+		}
+		return
+	}
+	if spec := a.FieldByName("Spec"); spec.IsValid() {
+		spec.Set(l.FieldByName("Spec"))
+	}
+}
+
+// Patch implements client.Client, for merge patches (RFC 7386).
+func (s *Server) Patch(_ context.Context, o client.Object, p client.Patch, _ ...client.PatchOption) error {
+	return s.merge(o, p, "")
+}
+
+func (s *Server) merge(o client.Object, p client.Patch, part string) error {
+	if p.Type() != types.MergePatchType {
+		return fmt.Errorf("%s is no patch that this server knows", p.Type())
+	}
+	kind, live, err := s.live(o)
+	if err != nil {
+		return err
+	}
+	document, err := p.Data(o)
+	if err != nil {
+		return err
+	}
+	patch := map[string]any{}
+	if err := json.Unmarshal(document, &patch); err != nil {
+		return err
+	}
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	if err != nil {
+		return err
+	}
+	after, err := s.typed(kind, &unstructured.Unstructured{Object: mergeInto(fields, patch)})
+	if err != nil {
+		return err
+	}
+	if after.GetUID() != live.GetUID() {
+		return conflict(kind, o.GetName())
+	}
+	return s.replace(after, part)
+}
+
+func mergeInto(fields, patch map[string]any) map[string]any {
+	for name, value := range patch {
+		inner, isMap := value.(map[string]any)
+		switch {
+		case value == nil:
+			delete(fields, name)
+		case isMap:
+			old, _ := fields[name].(map[string]any)
+			if old == nil {
+				old = map[string]any{}
+			}
+			fields[name] = mergeInto(old, inner)
+		default:
+			fields[name] = value
+		}
+	}
+	return fields
+}
+
+// Apply implements client.Client. It does not change the given object.
+func (s *Server) Apply(_ context.Context, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+	return s.applyTo(o, "", (&client.ApplyOptions{}).ApplyOptions(opts).FieldManager)
+}
+
+func (s *Server) applyTo(o runtime.ApplyConfiguration, part, owner string) error {
+	document, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	desired := &unstructured.Unstructured{}
+	if err := json.Unmarshal(document, &desired.Object); err != nil {
+		return err
+	}
+	kind := desired.GroupVersionKind()
+	live := s.objects[kind][client.ObjectKeyFromObject(desired)]
+	uid := desired.GetUID()
+	switch {
+	case live == nil && part != "":
+		return notFound(kind, desired.GetName())
+	case uid != "" && (live == nil || live.GetUID() != uid):
+		return conflict(kind, desired.GetName())
+	}
+	base := live
+	if base == nil {
+		made, err := s.scheme.New(kind)
+		if err != nil {
+			return err
+		}
+		base = made.(client.Object)
+		base.GetObjectKind().SetGroupVersionKind(kind)
+	}
+	merged, err := s.manager(kind, part).Apply(base, desired, owner, true)
+	if err != nil {
+		return err
+	}
+	after, err := s.typed(kind, merged)
+	if err != nil {
+		return err
+	}
+	if live != nil {
+		s.keep(live, after, part)
+	}
+	return s.store(kind, live, after)
+}
+
+// Delete implements client.Client.
+func (s *Server) Delete(_ context.Context, o client.Object, opts ...client.DeleteOption) error {
+	kind, live, err := s.live(o)
+	if err != nil {
+		return err
+	}
+	if p := (&client.DeleteOptions{}).ApplyOptions(opts).Preconditions; p != nil && p.UID != nil && *p.UID != live.GetUID() {
+		return conflict(kind, o.GetName())
+	}
+	delete(s.objects[kind], client.ObjectKeyFromObject(o))
+	for _, w := range s.watches[kind] {
+		w.Delete(live)
+	}
+	return nil
+}
+
+// Status implements client.Client.
+func (s *Server) Status() client.SubResourceWriter { return s.SubResource("status") }
+
+// SubResource implements client.Client, for status.
+func (s *Server) SubResource(part string) client.SubResourceClient {
+	return &statusPart{server: s, part: part}
+}
+
+type statusPart struct {
+	client.SubResourceClient // nil
+	server                   *Server
+	part                     string
+}
+
+func (p *statusPart) Update(_ context.Context, o client.Object, _ ...client.SubResourceUpdateOption) error {
+	return p.server.replace(o, p.part)
+}
+
+func (p *statusPart) Patch(_ context.Context, o client.Object, patch client.Patch, _ ...client.SubResourcePatchOption) error {
+	return p.server.merge(o, patch, p.part)
+}
+
+func (p *statusPart) Apply(_ context.Context, o runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
+	return p.server.applyTo(o, p.part, (&client.SubResourceApplyOptions{}).ApplyOpts(opts).FieldManager)
+}
