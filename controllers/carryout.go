@@ -51,7 +51,7 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 			return false, err
 		}
 		r.upgrades.release(client.ObjectKeyFromObject(v.stream))
-		return false, r.readConfigHash(ctx, v)
+		return false, nil
 	}
 	v.applied, v.image, v.configHash = true, image, config.Hash(cfg)
 	return false, r.readDeployment(ctx, v)
@@ -104,7 +104,7 @@ func (r *Reconciler) writtenIssuers(ctx context.Context, stream *v1alpha1.EventS
 	return cfg.Auth.Issuers, nil
 }
 
-// readConfigHash finds out which configuration the hub has when only some of the children were applied.
+// readConfigHash finds out which configuration the hub has when not all of the children were applied, or none.
 func (r *Reconciler) readConfigHash(ctx context.Context, v *view) error {
 	cfg, err := r.writtenConfig(ctx, v.stream)
 	if cfg != nil {

@@ -83,6 +83,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 			return reconcile.Result{}, err
 		}
 	}
+	if !v.applied { // what was applied last may be newer than the status, which was not written in time
+		if err := r.readConfigHash(ctx, v); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
 	again, err := r.observe(ctx, v)
 	if err != nil {
 		return reconcile.Result{}, err

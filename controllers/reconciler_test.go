@@ -289,3 +289,22 @@ func TestPodsThatEndedOrDrainAreNotCounted(t *testing.T) {
 	g.Expect(w.stream().Status.Replicas).To(BeEquivalentTo(1))
 	g.Expect(w.writes).To(BeEmpty())
 }
+
+func TestAChangeThatWasAppliedAndNotRecordedIsNotUndoneByASpecThatCannotBeCarriedOut(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	before := w.stream().Status.ConfigHash
+	w.change(func(s *v1alpha1.EventStreamSpec) { s.Heartbeat.Interval = "20s" })
+	w.reconcile()
+	w.hubReloads()
+	s := w.stream()
+	s.Status.ConfigHash = before // as if the operator had died before it wrote the status
+	g.Expect(w.Client.Status().Update(t.Context(), s)).To(Succeed())
+	w.before = nil
+	huge := resource.MustParse("4Gi")
+	w.change(func(s *v1alpha1.EventStreamSpec) { s.Retention.Bytes = &huge })
+	g.Expect(w.reconcile()).To(Equal(reconcile.Result{}), "the hub runs what was written, and is not nudged for ever")
+	g.Expect(w.writes).To(Equal([]string{"apply status"}))
+	g.Expect(w.condition("ConfigLoaded")).To(Equal("True/ConfigLoaded"))
+	g.Expect(w.stream().Status.ConfigHash).To(Equal(w.hub.ConfigHash))
+}
