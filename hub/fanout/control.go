@@ -64,8 +64,9 @@ func (r *reader) fill(t *text, now instant) (more bool) {
 		}
 		r.overflow(t, batch)
 	}
+	epoch := r.shard.pool.epoch()
 	for _, e := range batch.Entries {
-		t.event(e, r.options.Format, r.shard.pool.epoch)
+		t.event(e, r.options.Format, epoch)
 		r.sent = e.Seq
 	}
 	r.cursor, r.complete = batch.Cursor, batch.Complete
@@ -77,7 +78,7 @@ func (r *reader) fill(t *text, now instant) (more bool) {
 
 // overflow appends the notice of a gap in mid-stream.
 func (r *reader) overflow(t *text, batch eventlog.Batch) {
-	at := event.ID{Epoch: r.shard.pool.epoch, Seq: batch.Cursor}
+	at := event.ID{Epoch: r.shard.pool.epoch(), Seq: batch.Cursor}
 	if len(batch.Entries) > 0 {
 		at.Seq = batch.Entries[0].Seq - 1
 	}
@@ -100,7 +101,7 @@ func (r *reader) heartbeat(t *text) {
 	}
 	ping := event.Control{Type: "runnel-ping", Data: []byte("{}")}
 	if r.cursor > r.sent {
-		ping.ID, r.sent = event.ID{Epoch: r.shard.pool.epoch, Seq: r.cursor}, r.cursor
+		ping.ID, r.sent = event.ID{Epoch: r.shard.pool.epoch(), Seq: r.cursor}, r.cursor
 	}
 	t.control(r.options.Format.AppendControl(nil, ping), r.cursor, r.sent)
 }

@@ -47,7 +47,6 @@ type Observer interface {
 // Pool is all readers of a hub.
 type Pool struct {
 	log      eventlog.Log
-	epoch    string
 	observer Observer
 	settings atomic.Pointer[Settings]
 	usual    Options // of nearly all readers, who share it
@@ -64,7 +63,7 @@ type Pool struct {
 // descriptors.
 func New(log eventlog.Log, settings Settings, observer Observer) (*Pool, error) {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &Pool{log: log, epoch: log.Head().Epoch, observer: observer, began: time.Now(), stop: stop}
+	p := &Pool{log: log, observer: observer, began: time.Now(), stop: stop}
 	p.settings.Store(&settings)
 	for range runtime.GOMAXPROCS(0) {
 		poller, err := poll.New()
@@ -79,6 +78,26 @@ func New(log eventlog.Log, settings Settings, observer Observer) (*Pool, error) 
 	}
 	return p, nil
 }
+
+// Restart lets the pool begin where its log is now, which may have another epoch than before. There may be no readers.
+func (p *Pool) Restart() {
+	head := p.log.Head().Seq
+	for _, s := range p.shards {
+		select {
+		case s.restarts <- head:
+		case <-s.ended:
+		}
+	}
+}
+
+// restart begins at a head of the log.
+func (s *shard) restart(head uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.position, s.brought = head, head
+}
+
+func (p *Pool) epoch() string { return p.log.Head().Epoch }
 
 // instant is a time, as how long after its pool's beginning it is: a third of a time.Time in size.
 type instant = time.Duration

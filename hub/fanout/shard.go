@@ -18,7 +18,10 @@ type shard struct {
 	pool   *Pool
 	news   chan struct{} // there are events
 	called chan struct{} // there are calls
-	poller *poll.Poller  // nil where there is none
+	// restarts are heads of the log to begin at; ended is closed when nobody takes them any more.
+	restarts chan uint64
+	ended    chan struct{}
+	poller   *poll.Poller // nil where there is none
 
 	mu      sync.Mutex
 	slots   []*reader
@@ -51,6 +54,8 @@ func newShard(p *Pool, poller *poll.Poller) *shard {
 		pool:     p,
 		news:     make(chan struct{}, 1),
 		called:   make(chan struct{}, 1),
+		restarts: make(chan uint64),
+		ended:    make(chan struct{}),
 		poller:   poller,
 		position: head, // and not when the loop begins: that may be after the first event
 		brought:  head,
@@ -192,6 +197,7 @@ func (s *shard) at(token poll.Token) *reader {
 func (s *shard) run(ctx context.Context) {
 	ready, stop := s.watch(ctx)
 	defer stop()
+	defer close(s.ended)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	turn := make(chan struct{}, 1)
@@ -204,6 +210,8 @@ func (s *shard) run(ctx context.Context) {
 			s.follow()
 		case <-s.called:
 			s.attend()
+		case head := <-s.restarts:
+			s.restart(head)
 		case sockets := <-ready:
 			for _, socket := range sockets {
 				s.serve(socket)
