@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/runnel-dev/runnel/hub/config"
+	"github.com/runnel-dev/runnel/hub/peer"
 )
 
 // Status is what the admin port answers at /status.
@@ -23,6 +24,13 @@ type Status struct {
 	// Epoch and Seq are the id of the newest event.
 	Epoch string `json:"epoch"`
 	Seq   uint64 `json:"seq"`
+	// Role is what the hub is to the other hubs of its stream: starting, leading (it appends), following (it passes on what is published to
+	// who leads, and its readers get that one's events) or superseded (another one leads in another epoch). A hub alone leads.
+	Role string `json:"role"`
+	// Leader is the address of who leads, when it is another hub.
+	Leader string `json:"leader,omitempty"`
+	// Handover is how the last hand-over went; not there when there was none.
+	Handover *Handover `json:"handover,omitempty"`
 	// Draining is true while the hub closes its readers.
 	Draining bool `json:"draining"`
 	// Connections are the readers now.
@@ -47,20 +55,25 @@ type TopicStatus struct {
 	Events int    `json:"events"`
 }
 
-// adminRoutes serves the admin port. Nothing here changes anything.
+// adminRoutes serves the admin port. Nothing here changes anything but what other hubs of the stream ask for.
 func (h *Hub) adminRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		switch {
-		case h.draining.Load():
+		switch waits := h.peers.notReady(); {
+		case h.leaving.Load():
 			writeText(w, http.StatusServiceUnavailable, "draining")
 		case h.certificate != nil && !h.certificate.there():
 			writeText(w, http.StatusServiceUnavailable, "no connection gets through: waiting for "+strings.Join(h.state.Load().withoutTLS, ", "))
+		case waits != "":
+			writeText(w, http.StatusServiceUnavailable, waits)
 		default:
 			writeText(w, http.StatusOK, "ok")
 		}
 	})
+	if h.peers != nil {
+		mux.Handle(peer.Prefix, h.peers.server)
+	}
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, h.Status()) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(h.metrics.registry, promhttp.HandlerOpts{}))
 	return mux
@@ -73,6 +86,8 @@ func (h *Hub) Status() Status {
 		Stream: s.config.Stream, ConfigHash: s.hash, Epoch: head.Epoch, Seq: head.Seq, Draining: h.draining.Load(),
 		Connections: h.pool.Readers(), ConnectionsLimit: s.connections, RetainedBytes: usage.Bytes,
 	}
+	role, leader, _ := h.peers.now()
+	out.Role, out.Leader, out.Handover = string(role), leader.Address, h.peers.last()
 	out.ConfigError, out.WatchError, out.Missing = h.configError(s), h.troubles.late(), s.missing()
 	switch encrypted := h.certificate != nil; {
 	case encrypted && s.config.TLS == nil:

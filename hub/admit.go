@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/runnel-dev/runnel/hub/config"
+	"github.com/runnel-dev/runnel/hub/peer"
 	"github.com/runnel-dev/runnel/hub/process"
 )
 
@@ -20,6 +21,7 @@ const (
 	forIdentity    turnedAway = "identity"
 	forDraining    turnedAway = "draining"
 	forKeys        turnedAway = "keys"
+	forHandover    turnedAway = "handover"
 )
 
 // turnAway answers a reader that is not let in. What mends itself is said softly to who takes Server-Sent Events, since any status
@@ -92,6 +94,9 @@ func (h *Hub) admit(identity string) (bad *problem) {
 	case h.draining.Load():
 		bad = refuse(http.StatusServiceUnavailable, "draining", "the hub is about to stop: come back after the time in Retry-After")
 		bad.turnedAway = forDraining
+	case h.peers.is(peer.Superseded):
+		bad = refuse(http.StatusServiceUnavailable, "superseded", "another hub has this stream now: come back after the time in Retry-After")
+		bad.turnedAway = forHandover
 	case s.connections > 0 && n > int64(s.connections):
 		bad = refuse(http.StatusTooManyRequests, "too_many_connections", "the hub takes no more readers now: come back after the time in Retry-After")
 		bad.turnedAway = forConnections

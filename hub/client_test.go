@@ -52,6 +52,12 @@ func start(t testing.TB, change func(*config.Config)) *server {
 
 func startWith(t testing.TB, o hub.Options, change func(*config.Config)) *server {
 	t.Helper()
+	return startTo(t, o, change, func(*hub.Hub) {})
+}
+
+// startTo calls made between making the hub and running it.
+func startTo(t testing.TB, o hub.Options, change func(*config.Config), made func(*hub.Hub)) *server {
+	t.Helper()
 	o.Config = base()
 	if change != nil {
 		change(o.Config)
@@ -67,6 +73,7 @@ func startWith(t testing.TB, o hub.Options, change func(*config.Config)) *server
 	if err != nil {
 		t.Fatal(err)
 	}
+	made(h)
 	ctx, stop := context.WithCancel(context.Background())
 	s := &server{h, t, stop, make(chan error, 1)}
 	go func() { s.done <- h.Run(ctx) }()

@@ -3,6 +3,8 @@ package hub
 import (
 	"net"
 	"time"
+
+	"github.com/runnel-dev/runnel/hub/peer"
 )
 
 // WithClock sets the clock of credentials.
@@ -20,6 +22,15 @@ func (o Options) WithTimeouts(headers, body time.Duration) Options {
 // WithLinger sets how long events linger that their topic has no more room for.
 func (o Options) WithLinger(linger time.Duration) Options {
 	o.linger = linger
+	return o
+}
+
+// Times are what a hub waits for among its peers.
+type Times = peerTimes
+
+// WithPeers sets how a hub finds others, where they find it, and what it waits for.
+func (o Options) WithPeers(by peer.Resolver, self string, times Times) Options {
+	o.resolver, o.self, o.times = by, self, &times
 	return o
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 
 	"github.com/runnel-dev/runnel/hub/event"
+	"github.com/runnel-dev/runnel/hub/eventlog"
 	"github.com/runnel-dev/runnel/hub/http1"
 )
 
@@ -51,7 +52,7 @@ func (p publishFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Ver
 	topic, isRaw := bytes.CutPrefix(r.Path, []byte(rawPath))
 	isRaw = isRaw && bytes.IndexByte(topic, '/') < 0
 	isDocument := string(r.Path) == documentPath && mediaType(r.Header("Content-Type")) == typeJSON
-	if !r.Post || !isRaw && !isDocument {
+	if !r.Post || !isRaw && !isDocument || !h.peers.appends() { // to pass events on takes time, which a loop has not
 		return answers, http1.Pass
 	}
 	authorization := r.Header("Authorization")
@@ -73,7 +74,15 @@ func (p publishFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Ver
 	if e == nil || h.pace(who, 1) != nil {
 		return answers, http1.Pass
 	}
-	stored, bad := h.store(who, e)
+	bad := h.prepare(who, e)
+	var stored answer
+	if bad == nil {
+		receipt, err := h.keep(e)
+		if errors.Is(err, eventlog.ErrSealed) { // since a moment ago: the publisher's rate counts it twice
+			return answers, http1.Pass
+		}
+		stored, bad = answerFor(e, receipt.ID, receipt.Duplicate, err)
+	}
 	if bad != nil { // which has been counted already, so that it cannot be said again
 		h.metrics.refusedPublish(bad)
 		w := &response{header: http.Header{}}

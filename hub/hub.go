@@ -4,6 +4,7 @@ package hub
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/hub/eventlog"
 	"github.com/runnel-dev/runnel/hub/fanout"
+	"github.com/runnel-dev/runnel/hub/peer"
 	"github.com/runnel-dev/runnel/hub/process"
 	"github.com/runnel-dev/runnel/hub/reference"
 )
@@ -35,12 +37,20 @@ type Options struct {
 	// StallTimeout is how long a connection may take for 64 KiB before it is cut. Zero is DefaultStallTimeout.
 	StallTimeout time.Duration
 
+	// PeerToken is the file with the token that the hub shows to the stream's other hubs, PodIP the address by which they know it, and
+	// Nameserver, as host:port, who knows theirs; an empty one is the system's. A hub without token or address takes nothing over and
+	// hands nothing over.
+	PeerToken, PodIP, Nameserver string
+
 	// Portable serves every connection by a goroutine of its own, as encrypted ones are.
 	Portable bool
 
 	now           func() time.Time // nil is time.Now; it keeps the time of credentials alone
 	linger        time.Duration    // of events that their topic has no more room for; zero is eventlog.Linger
 	headers, body time.Duration    // zero are headerTimeout and bodyTimeout
+	resolver      peer.Resolver    // nil is DNS
+	times         *peerTimes       // nil are usualTimes
+	self          string           // the address that peers are told; empty is that of the pod
 }
 
 // DefaultStallTimeout is longer than a phone is silent in a tunnel, and short enough that a dead connection does not keep its
@@ -70,13 +80,20 @@ type Hub struct {
 	state       atomic.Pointer[state]
 	troubles    troubles
 
-	draining      atomic.Bool
-	taken         atomic.Int64 // connections that count against the limit
-	identities    identities
-	conversations conversations
-	turningAway   episode
-	rates         rates
-	batches       sync.Pool // of *batch
+	peers *peers // nil when the hub stands alone
+	// forwards ends what is passed on to another hub; forwarded counts events that were given an id for that.
+	forwards    context.Context
+	endForwards context.CancelFunc
+	forwarded   atomic.Uint64
+
+	// leaving says that the hub is not ready any more, draining that it closes its readers.
+	leaving, draining atomic.Bool
+	taken             atomic.Int64 // connections that count against the limit
+	identities        identities
+	conversations     conversations
+	turningAway       episode
+	rates             rates
+	batches           sync.Pool // of *batch
 
 	subscribe, publish, admin net.Listener
 }
@@ -107,6 +124,11 @@ func New(o Options) (*Hub, error) {
 	h.log = eventlog.NewMemory(s.rules, o.Config.Retention.Bytes, cmp.Or(o.linger, eventlog.Linger))
 	h.metrics = newMetrics(h)
 	if h.pool, err = fanout.New(h.log, settingsOf(o.Config, h.stall), h.metrics); err != nil {
+		return nil, errors.Join(err, h.subscribe.Close(), h.publish.Close(), h.admin.Close())
+	}
+	h.forwards, h.endForwards = context.WithCancel(context.Background())
+	if h.peers, err = h.newPeers(o); err != nil {
+		h.pool.Close()
 		return nil, errors.Join(err, h.subscribe.Close(), h.publish.Close(), h.admin.Close())
 	}
 	h.put(s)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/runnel-dev/runnel/hub/eventlog"
 	"github.com/runnel-dev/runnel/hub/fanout"
+	"github.com/runnel-dev/runnel/hub/peer"
 )
 
 // metrics counts what happens. Labels have few values: declared topics, reasons and codes of this code, never what a client
@@ -22,6 +23,8 @@ type metrics struct {
 	turnedAway                       *prometheus.CounterVec
 	delivered, deliveredBytes        prometheus.Counter
 	gaps, ended                      *prometheus.CounterVec
+	handovers                        *prometheus.CounterVec
+	forwarded                        prometheus.Counter
 	loaded                           prometheus.Gauge
 
 	resolving sync.Mutex // guards the replacement of rules
@@ -45,18 +48,20 @@ func newMetrics(h *Hub) *metrics {
 		duplicates:       vector("runnel_hub_published_duplicates_total", "Events that were stored before under the same id, by declared topic.", "topic"),
 		publishRefused:   vector("runnel_hub_publish_refused_total", "Publish requests and single lines of batches refused, by HTTP status and problem code.", "status", "code"),
 		subscribeRefused: vector("runnel_hub_subscribe_refused_total", "Subscribe requests refused, by HTTP status and problem code.", "status", "code"),
-		turnedAway:       vector("runnel_hub_connections_refused_total", "Readers told to come back later, by reason: connections, identity, draining or keys.", "reason"),
+		turnedAway:       vector("runnel_hub_connections_refused_total", "Readers told to come back later, by reason: connections, identity, draining, keys or handover.", "reason"),
 		delivered:        counter("runnel_hub_delivered_events_total", "Events that connections took."),
 		deliveredBytes:   counter("runnel_hub_delivered_bytes_total", "Bytes that connections took, control events and heartbeats included."),
 		gaps:             vector("runnel_hub_gaps_total", "Notices of a gap, by reason.", "reason"),
 		ended:            vector("runnel_hub_connections_ended_total", "Connections that ended, by reason.", "reason"),
+		handovers:        vector("runnel_hub_handovers_total", "Hand-overs between hubs of the stream, by result: taken_over, given, missed or superseded.", "result"),
+		forwarded:        counter("runnel_hub_forwarded_events_total", "Events that were passed on to the hub that appends."),
 		loaded: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "runnel_hub_config_last_load_successful", Help: "1 when the newest configuration runs, 0 when it was refused.",
 		}),
 	}
 	m.rules.Store(&map[string]publishedCounters{})
 	m.loaded.Set(1)
-	m.registry.MustRegister(m.events, m.eventBytes, m.duplicates, m.publishRefused, m.subscribeRefused, m.turnedAway, m.delivered, m.deliveredBytes, m.gaps, m.ended, m.loaded,
+	m.registry.MustRegister(m.events, m.eventBytes, m.duplicates, m.publishRefused, m.subscribeRefused, m.turnedAway, m.delivered, m.deliveredBytes, m.gaps, m.ended, m.handovers, m.forwarded, m.loaded,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{hub: h})
 	return m
 }
@@ -124,12 +129,13 @@ var (
 	headDesc        = prometheus.NewDesc("runnel_hub_sequence", "Sequence of the newest event.", nil, nil)
 	missingDesc     = prometheus.NewDesc("runnel_hub_references_missing", "Entries of Secrets and ConfigMaps, and issuers' keys, that the hub waits for.", nil, nil)
 	notAfterDesc    = prometheus.NewDesc("runnel_hub_certificate_not_after_timestamp_seconds", "When the certificate that clients are shown expires, in seconds since 1970.", nil, nil)
+	roleDesc        = prometheus.NewDesc("runnel_hub_role", "1 for what the hub is to the other hubs of its stream, 0 for what it is not: starting, leading (it appends), following or superseded.", []string{"role"}, nil)
 	configDesc      = prometheus.NewDesc("runnel_hub_config_info", "The configuration that runs, by its hash.", []string{"hash"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(c chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{connectionsDesc, limitDesc, retainedDesc, bytesDesc, topicsDesc, headDesc, missingDesc, notAfterDesc, configDesc} {
+	for _, d := range []*prometheus.Desc{connectionsDesc, limitDesc, retainedDesc, bytesDesc, topicsDesc, headDesc, missingDesc, notAfterDesc, roleDesc, configDesc} {
 		c <- d
 	}
 }
@@ -148,6 +154,10 @@ func (g *gauges) Collect(c chan<- prometheus.Metric) {
 	gauge(topicsDesc, float64(usage.Topics))
 	gauge(headDesc, float64(g.hub.log.Head().Seq))
 	gauge(missingDesc, float64(len(g.hub.state.Load().missing())))
+	now, _, _ := g.hub.peers.now()
+	for _, role := range peer.Roles {
+		gauge(roleDesc, map[bool]float64{true: 1}[role == now], string(role))
+	}
 	gauge(configDesc, 1, g.hub.state.Load().hash)
 	if end := g.hub.certificate.notAfter(); !end.IsZero() {
 		gauge(notAfterDesc, float64(end.Unix()))

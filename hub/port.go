@@ -58,6 +58,9 @@ func (p port) shutdown(ctx context.Context) (err error) {
 	if p.server.Shutdown(ctx) != nil {
 		err = errors.Join(err, p.server.Close())
 	}
+	if closed := p.listener.Close(); !errors.Is(closed, net.ErrClosed) { // of a server that never served
+		err = errors.Join(err, closed)
+	}
 	return err
 }
 

@@ -163,15 +163,44 @@ func (a answer) write(w http.ResponseWriter) {
 	_, _ = w.Write(a.line()) // the publisher may be gone
 }
 
-// store checks an event and stores it; who calls it announces the last one. Its id counts for its publisher and topic alone.
+// store checks an event and stores it, here or where events are stored now; who calls it announces the last one.
 func (h *Hub) store(who auth.Publisher, e *event.Event) (answer, *problem) {
-	if bad := h.check(who, e); bad != nil {
+	if bad := h.prepare(who, e); bad != nil {
 		return answer{}, bad
+	}
+	receipt, err := h.keep(e)
+	if errors.Is(err, eventlog.ErrSealed) {
+		stored, bad := h.storeElsewhere([]*event.Event{e})
+		if bad != nil {
+			return answer{}, bad
+		}
+		return stored[0], nil
+	}
+	return answerFor(e, receipt.ID, receipt.Duplicate, err)
+}
+
+// prepare checks an event that is about to be stored. Its id counts for its publisher and topic alone.
+func (h *Hub) prepare(who auth.Publisher, e *event.Event) *problem {
+	if bad := h.check(who, e); bad != nil {
+		return bad
 	}
 	if e.ID != "" {
 		e.ID = who.Name + "\x00" + e.Topic + "\x00" + e.ID
 	}
+	return nil
+}
+
+// keep stores a prepared event here. The error is the log's, of which eventlog.ErrSealed says that another hub stores events now.
+func (h *Hub) keep(e *event.Event) (eventlog.Receipt, error) {
 	receipt, err := h.log.Append(e)
+	if err == nil {
+		h.metrics.published(receipt.Rule, len(e.Data), receipt.Duplicate)
+	}
+	return receipt, err
+}
+
+// answerFor is what a publisher gets for what a log answered.
+func answerFor(e *event.Event, id event.ID, duplicate bool, err error) (answer, *problem) {
 	switch {
 	case errors.Is(err, eventlog.ErrUndeclared):
 		return answer{}, undeclared(err)
@@ -182,17 +211,29 @@ func (h *Hub) store(who auth.Publisher, e *event.Event) (answer, *problem) {
 	case errors.Is(err, eventlog.ErrTooLarge):
 		return answer{}, refuse(http.StatusRequestEntityTooLarge, "event_too_large", "%v: send less, or a link, or raise spec.retention.bytes", err)
 	case err != nil:
-		return answer{}, refuse(http.StatusServiceUnavailable, "not_stored", "%v: nothing is stored, try again", err).later(retryNotReady)
+		return answer{}, notStored(err)
 	}
-	h.metrics.published(receipt.Rule, len(e.Data), receipt.Duplicate)
-	return answer{ID: receipt.ID, Topic: e.Topic, Duplicate: receipt.Duplicate}, nil
+	return answer{ID: id, Topic: e.Topic, Duplicate: duplicate}, nil
 }
 
 // storeAll stores events in their order up to the first that is refused, and announces those that it stored.
 func (h *Hub) storeAll(who auth.Publisher, events []*event.Event) (stored []answer, bad *problem) {
 	defer h.log.Announce()
-	for _, e := range events {
-		a, bad := h.store(who, e)
+	for i, e := range events {
+		if bad := h.prepare(who, e); bad != nil {
+			return stored, bad
+		}
+		receipt, err := h.keep(e)
+		if errors.Is(err, eventlog.ErrSealed) { // since a moment ago, or before the first
+			for _, later := range events[i+1:] {
+				if bad := h.prepare(who, later); bad != nil {
+					return stored, bad
+				}
+			}
+			more, bad := h.storeElsewhere(events[i:])
+			return append(stored, more...), bad
+		}
+		a, bad := answerFor(e, receipt.ID, receipt.Duplicate, err)
 		if bad != nil {
 			return stored, bad
 		}

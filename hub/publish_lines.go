@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"errors"
 	"iter"
 	"net/http"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/runnel-dev/runnel/hub/auth"
 	"github.com/runnel-dev/runnel/hub/event"
+	"github.com/runnel-dev/runnel/hub/eventlog"
 )
 
 // maxLines and maxBatchBytes bound a batch.
@@ -82,15 +84,65 @@ func (h *Hub) publishBatch(who auth.Publisher, b *batch, limit int64) *problem {
 		return bad
 	}
 	b.answers, b.warnings = b.answers[:0], b.warnings[:0]
+	var rest elsewhere
 	for i, line := range linesOf(b.body) {
-		stored, bad := h.publishLine(who, b, line, limit)
-		if bad != nil {
-			h.metrics.refusedPublish(bad)
+		e, bad := h.readLine(who, b, line, limit)
+		if bad == nil && !rest.begun() {
+			receipt, err := h.keep(e)
+			if !errors.Is(err, eventlog.ErrSealed) {
+				stored, bad := answerFor(e, receipt.ID, receipt.Duplicate, err)
+				h.answerLine(b, i, e, stored, bad)
+				continue
+			}
 		}
-		b.answers = appendLineAnswer(b.answers, i, stored, bad)
+		if bad == nil || rest.begun() {
+			rest.add(e, bad)
+			continue
+		}
+		h.answerLine(b, i, e, answer{}, bad)
 	}
 	h.log.Announce()
+	h.storeRest(b, lines, &rest)
 	return nil
+}
+
+// elsewhere is the rest of a batch, from the line on at which another hub stores events. Lines that were refused keep their places.
+type elsewhere struct {
+	events []*event.Event // nil for a line that was refused
+	bad    []*problem     // nil for the others
+}
+
+func (r *elsewhere) begun() bool { return len(r.events) > 0 }
+
+// add keeps an event of which nothing belongs to the batch.
+func (r *elsewhere) add(e *event.Event, bad *problem) {
+	var own *event.Event
+	if bad == nil {
+		copied := *e
+		copied.Data = bytes.Clone(e.Data)
+		own = &copied
+	}
+	r.events, r.bad = append(r.events, own), append(r.bad, bad)
+}
+
+// storeRest has the rest of a batch of so many lines stored by who appends, in its order.
+func (h *Hub) storeRest(b *batch, lines int, rest *elsewhere) {
+	if !rest.begun() {
+		return
+	}
+	receipts, err := h.forward(slices.DeleteFunc(slices.Clone(rest.events), func(e *event.Event) bool { return e == nil }), false)
+	for i, e := range rest.events {
+		stored, bad := answer{}, rest.bad[i]
+		switch {
+		case bad != nil:
+		case len(receipts) > 0:
+			stored, bad = answerFor(e, receipts[0].ID(), receipts[0].Duplicate, receipts[0].Err())
+			receipts = receipts[1:]
+		default:
+			bad = notStored(err)
+		}
+		h.answerLine(b, lines-len(rest.events)+i, e, stored, bad)
+	}
 }
 
 // linesOf are the lines of a body that hold more than JSON's whitespace (RFC 8259, section 2), with their numbers from 0.
@@ -109,23 +161,30 @@ func linesOf(body []byte) iter.Seq2[int, []byte] {
 	}
 }
 
-func (h *Hub) publishLine(who auth.Publisher, b *batch, line []byte, limit int64) (answer, *problem) {
+// readLine makes a prepared event of a line, good until the next.
+func (h *Hub) readLine(who auth.Publisher, b *batch, line []byte, limit int64) (*event.Event, *problem) {
 	e := &b.event
 	if !b.scanner.event(line, limit, e) {
 		events, several, bad := decodeDocument(line, limit)
 		if bad != nil {
-			return answer{}, bad
+			return nil, bad
 		}
 		if several {
-			return answer{}, refuse(http.StatusBadRequest, "topics_in_batch", "a line of a batch has one topic: write a line for each")
+			return nil, refuse(http.StatusBadRequest, "topics_in_batch", "a line of a batch has one topic: write a line for each")
 		}
 		e = events[0]
 	}
-	stored, bad := h.store(who, e)
-	if text := warning(e); bad == nil && text != "" && !slices.Contains(b.warnings, text) {
+	return e, h.prepare(who, e)
+}
+
+// answerLine adds the answer to a line.
+func (h *Hub) answerLine(b *batch, index int, e *event.Event, stored answer, bad *problem) {
+	if bad != nil {
+		h.metrics.refusedPublish(bad)
+	} else if text := warning(e); text != "" && !slices.Contains(b.warnings, text) {
 		b.warnings = append(b.warnings, text)
 	}
-	return stored, bad
+	b.answers = appendLineAnswer(b.answers, index, stored, bad)
 }
 
 // appendLineAnswer appends the answer to one line of a batch: its index, and the event's id or why it was refused.

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 	"github.com/runnel-dev/runnel/hub/auth"
 	"github.com/runnel-dev/runnel/hub/event"
 	"github.com/runnel-dev/runnel/hub/eventlog"
+	"github.com/runnel-dev/runnel/hub/peer"
 )
 
 // maxListed bounds one page of topics.
@@ -27,14 +29,31 @@ func (h *Hub) completing(topic string) publishing {
 		if bad := h.check(who, e); bad != nil {
 			return bad
 		}
-		end, err := h.log.Complete(topic)
-		if err != nil {
-			return undeclared(err)
+		end, err := h.complete(topic)
+		if errors.Is(err, eventlog.ErrSealed) {
+			var receipts []peer.Receipt
+			if receipts, err = h.forwardOne(peer.Append{Complete: topic}); err != nil {
+				return notStored(err)
+			}
+			end, err = receipts[0].ID(), receipts[0].Err()
 		}
-		h.pool.Wake(topic)
-		answer{ID: end, Topic: topic}.write(w)
+		stored, bad := answerFor(e, end, false, err)
+		if bad != nil {
+			return bad
+		}
+		stored.write(w)
 		return nil
 	}
+}
+
+// complete ends a topic here, and lets its readers and other hubs see it.
+func (h *Hub) complete(topic string) (event.ID, error) {
+	end, err := h.log.Complete(topic)
+	if err == nil {
+		h.pool.Wake(topic)
+		h.log.Announce()
+	}
+	return end, err
 }
 
 // topicInfo is what a publisher is told of a topic.

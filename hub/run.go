@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -28,56 +27,42 @@ const (
 	closeTimeout = 5 * time.Second
 )
 
-// drainPoll is how soon after its last reader a draining hub ends.
-const drainPoll = 20 * time.Millisecond
-
-// Run serves until ctx is done, then drains: the hub turns not-ready, goes on serving, and closes its readers evenly over the
-// drain window. It returns as soon as the last is gone. It is called once.
+// Run takes over from the stream's other hubs, serves until ctx is done, hands over, and then drains: the hub turns not-ready, goes on
+// serving, and closes its readers evenly over the drain window. It returns as soon as the last is gone. It is called once.
 func (h *Hub) Run(ctx context.Context) error {
-	ports := []port{
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	admin := newPort(h.admin, nil, h.adminServer(background)) // kubelets and the operator come without an authority for its certificate
+	clients := []port{
 		newPort(h.publish, h.newFront(h.publish, publishFront{h}, http1.Options{}), h.server(h.publishRoutes(), h.certificate)),
 		newPort(h.subscribe, h.newFront(h.subscribe, newSubscribeFront(h), http1.Options{GetOnly: true}), h.server(h.subscribeRoutes(), h.certificate)),
-		newPort(h.admin, nil, h.adminServer()), // kubelets and the operator come without an authority for its certificate
 	}
+	ports := append(clients, admin)
 	var work sync.WaitGroup
 	failed := make(chan error, serversOfPort*len(ports))
-	for _, p := range ports {
-		p.serve(&work, failed)
-	}
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	admin.serve(&work, failed)
 	work.Go(func() { h.expire(background) })
-	s := h.state.Load()
-	h.logger.Info("serving", "namespace", s.config.Stream.Namespace, "stream", s.config.Stream.Name, "subscribe", h.Addrs().Subscribe,
-		"publish", h.Addrs().Publish, "admin", h.Addrs().Admin, "epoch", h.log.Epoch(), "config", s.hash)
-
 	var err error
-	select {
-	case <-ctx.Done():
-		h.drain()
-	case err = <-failed:
-		err = fmt.Errorf("a server stopped: %w", err)
+	if h.peers == nil || h.peers.start(ctx) == nil { // which is ctx's end
+		for _, p := range clients {
+			p.serve(&work, failed)
+		}
+		if h.peers != nil {
+			work.Go(func() { h.peers.run(background) })
+		}
+		err = h.serve(ctx, failed)
 	}
 	stop()
 	err = errors.Join(err, shutdown(ports))
+	h.endForwards()
 	h.conversations.close()
 	work.Wait()
 	h.pool.Close()
 	h.remote.Close()
+	if h.peers != nil {
+		h.peers.client.Close()
+	}
 	h.logger.Info("stopped")
 	return err
-}
-
-// drain closes all readers over the window. One whose connection is stuck is left to shutdown.
-func (h *Hub) drain() {
-	window := h.state.Load().config.Drain.Window.D()
-	h.draining.Store(true)
-	h.logger.Info("draining", "readers", h.pool.Readers(), "window", window.String())
-	h.pool.Drain(window)
-	ticker := time.NewTicker(drainPoll)
-	defer ticker.Stop()
-	for end := time.Now().Add(window + h.stall); h.taken.Load() > 0 && time.Now().Before(end); {
-		<-ticker.C
-	}
 }
 
 func (h *Hub) expire(ctx context.Context) {
@@ -93,9 +78,11 @@ func (h *Hub) expire(ctx context.Context) {
 	}
 }
 
-// adminServer answers at once: nobody has a reason to send it slowly what it does not read.
-func (h *Hub) adminServer() *http.Server {
+// adminServer answers at once: nobody has a reason to send it slowly what it does not read. What it goes on sending to other hubs ends
+// with ctx.
+func (h *Hub) adminServer(ctx context.Context) *http.Server {
 	s := h.server(h.adminRoutes(), nil)
+	s.BaseContext = func(net.Listener) context.Context { return ctx }
 	s.ReadTimeout = h.body
 	return s
 }

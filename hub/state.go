@@ -13,6 +13,7 @@ import (
 	"github.com/runnel-dev/runnel/hub/eventlog"
 	"github.com/runnel-dev/runnel/hub/fanout"
 	"github.com/runnel-dev/runnel/hub/follow"
+	"github.com/runnel-dev/runnel/hub/peer"
 	"github.com/runnel-dev/runnel/hub/reference"
 )
 
@@ -23,6 +24,7 @@ type state struct {
 	rules       []eventlog.Rule
 	publishers  *auth.Publishers
 	subscribers *auth.Subscribers
+	peers       *auth.Peers      // nil when the hub stands alone
 	certificate *tls.Certificate // nil when there is none to show
 	connections int              // readers at a time; 0 is any number
 
@@ -69,6 +71,11 @@ func (h *Hub) makeState(c *config.Config, held reference.Snapshot) (*state, erro
 	out := &state{
 		config: c, hash: config.Hash(c), rules: rules, publishers: publishers, subscribers: subscribers,
 		connections: h.process.Connections(h.use(c)), seen: held, used: held, invalid: slices.Concat(publishers.Invalid(), subscribers.Invalid()),
+	}
+	if c.Peers != nil {
+		if out.peers, err = auth.NewPeers(*c.Peers, c.Stream.Namespace, c.Auth.Issuers); err != nil {
+			return nil, err
+		}
 	}
 	if h.certificate != nil && c.TLS != nil {
 		var invalid []auth.Invalid
@@ -182,7 +189,9 @@ func (h *Hub) put(s *state) {
 		return
 	}
 	if s.hash != old.hash {
-		h.log.Configure(s.rules, s.config.Retention.Bytes)
+		if !h.peers.is(peer.Starting) { // a log that is being copied has the rules of the other, and these as soon as it is there
+			h.log.Configure(s.rules, s.config.Retention.Bytes)
+		}
 		h.pool.Configure(settingsOf(s.config, h.stall))
 	}
 	h.pool.EndRemoved()

@@ -81,6 +81,9 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 			admitted.leave()
 		}
 	}()
+	if bad := h.waitFor(w, r, q); bad != nil {
+		return h.turnAway(w, r, q, bad)
+	}
 	sub, opening, err := h.log.Subscribe(q.selectors, q.start)
 	if err != nil {
 		return undeclared(err) // since a moment ago

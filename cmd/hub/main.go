@@ -19,6 +19,13 @@ import (
 	"github.com/runnel-dev/runnel/hub/reference"
 )
 
+// podVariable and nameserverVariable are the environment variables with the pod's address, and with the name server that knows those of
+// the stream's other hubs as host:port; unset is the system's.
+const (
+	podVariable        = "RUNNEL_POD_IP"
+	nameserverVariable = "RUNNEL_NAMESERVER"
+)
+
 // hostVariable is the environment variable with the host that the ports listen on; unset is every address.
 const hostVariable = "RUNNEL_LISTEN_HOST"
 
@@ -38,6 +45,7 @@ func run(ctx context.Context, args []string) error {
 	subscribe := flags.String("subscribe-addr", port(config.PortSubscribe), "`address` for readers")
 	publish := flags.String("publish-addr", port(config.PortPublish), "`address` for publishers")
 	admin := flags.String("admin-addr", port(config.PortAdmin), "`address` for probes, metrics and status")
+	token := flags.String("peer-token", "", "`file` with the token that the hub shows to the stream's other hubs; without one it hands nothing over")
 	portable := flags.Bool("portable", false, "serve every connection by net/http and a goroutine of its own, as on systems other than Linux")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -58,6 +66,7 @@ func run(ctx context.Context, args []string) error {
 	limits := readLimits(logger)
 	h, err := hub.New(hub.Options{
 		Config: c, References: *references, Process: limits, SubscribeAddr: *subscribe, PublishAddr: *publish, AdminAddr: *admin, Logger: logger, Portable: *portable,
+		PeerToken: *token, PodIP: os.Getenv(podVariable), Nameserver: os.Getenv(nameserverVariable),
 	})
 	if err != nil {
 		return errors.Join(err, follower.Close())

@@ -1,0 +1,114 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub/peer"
+)
+
+// drainPoll is how soon after its last reader a draining hub ends.
+const drainPoll = 20 * time.Millisecond
+
+// serve waits for the end of a hub that serves: that somebody wants it, that a server fails, or that other hubs of the stream leave it no
+// place. It returns when its readers are gone.
+func (h *Hub) serve(ctx context.Context, failed <-chan error) error {
+	s := h.state.Load()
+	h.logger.Info("serving", "namespace", s.config.Stream.Namespace, "stream", s.config.Stream.Name, "subscribe", h.Addrs().Subscribe,
+		"publish", h.Addrs().Publish, "admin", h.Addrs().Admin, "epoch", h.log.Epoch(), "config", s.hash)
+	select {
+	case <-ctx.Done():
+		h.handOver()
+		h.drain()
+		return nil
+	case err := <-failed:
+		return fmt.Errorf("a server stopped: %w", err)
+	case err := <-h.peers.end():
+		h.logger.Error("the hub ends, since it has no place among the stream's others", "error", err)
+		h.leaving.Store(true)
+		until := time.Now().Add(h.peers.times.Endpoints)
+		h.drain()
+		pause(ctx, time.Until(until), nil)
+		return err
+	}
+}
+
+// end is sent to when peers leave the hub no place.
+func (p *peers) end() <-chan error {
+	if p == nil {
+		return nil
+	}
+	return p.lost
+}
+
+// handOver waits for a hub that takes over from one that shall end, and until nobody is sent here any more. Meanwhile all is as ever. A
+// hub without peers has nobody to wait for.
+func (h *Hub) handOver() {
+	p := h.peers
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	p.stopping = true
+	p.mu.Unlock()
+	if p.is(peer.Leading) {
+		h.logger.Info("waiting for a hub that takes over", "within", p.times.Successor.String())
+	}
+	waiting, cancel := context.WithTimeout(context.Background(), p.times.Successor)
+	defer cancel()
+	for waiting.Err() == nil {
+		role, _, changed := p.now()
+		if role != peer.Leading {
+			break
+		}
+		if !p.offer(waiting) {
+			pause(waiting, p.times.Insist, changed)
+		}
+	}
+	if p.is(peer.Leading) {
+		h.logger.Warn("no hub took over: readers are told reset by the next one", "waited", p.times.Successor.String())
+	}
+	h.leaving.Store(true)
+	leaving, cancel := context.WithTimeout(context.Background(), p.times.Endpoints)
+	defer cancel()
+	select {
+	case <-leaving.Done():
+	case err := <-p.lost:
+		h.logger.Error("the hub ends at once, since it has no place among the stream's others", "error", err)
+	}
+}
+
+// offer gives the right to append back to a hub that copies this one's log and is not about to end itself. It says whether one takes it.
+func (p *peers) offer(ctx context.Context) bool {
+	p.mu.Lock()
+	var copiers []peer.Peer
+	for c := range p.copiers {
+		copiers = append(copiers, c)
+	}
+	p.mu.Unlock()
+	for _, c := range copiers {
+		asking, cancel := context.WithTimeout(ctx, p.times.Answer*takeAttempts)
+		err := p.client.Offer(asking, c.Address, peer.Offer{Epoch: p.hub.log.Epoch(), By: p.self})
+		cancel()
+		if err == nil {
+			return true
+		}
+		p.hub.logger.Info("a hub does not take over", "peer", c.Address, "reason", err)
+	}
+	return false
+}
+
+// drain closes all readers over the window. One whose connection is stuck is left to shutdown.
+func (h *Hub) drain() {
+	window := h.state.Load().config.Drain.Window.D()
+	h.leaving.Store(true)
+	h.draining.Store(true)
+	h.logger.Info("draining", "readers", h.pool.Readers(), "window", window.String())
+	h.pool.Drain(window)
+	ticker := time.NewTicker(drainPoll)
+	defer ticker.Stop()
+	for end := time.Now().Add(window + h.stall); h.taken.Load() > 0 && time.Now().Before(end); {
+		<-ticker.C
+	}
+}

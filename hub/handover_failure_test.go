@@ -1,0 +1,168 @@
+package hub_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+// TestAStoppedLeaderIsSuperseded has a leader that accepts connections and says nothing, until it wakes up.
+func TestAStoppedLeaderIsSuperseded(t *testing.T) {
+	s := newStream(t, nil)
+	s.times.Search, s.times.Answer = 500*time.Millisecond, 200*time.Millisecond
+	s.times.Endpoints = patience
+	stopped := s.ready()
+	s.times.Endpoints = 0
+	c := stopped.read("topic=orders")
+	c.expect("runnel-open", "live")
+	cursor := stopped.publish("orders", "lost")
+	c.expect("", "lost")
+	stopped.way.silence(true)
+	began := time.Now()
+	next := s.ready()
+	if took := time.Since(began); took > patience/2 {
+		t.Errorf("it took %v", took)
+	}
+	got := next.Status()
+	if got.Epoch == stopped.Status().Epoch || got.Handover.Result != "missed" || !strings.Contains(got.Handover.Reason, stopped.way.address()) {
+		t.Errorf("%+v %+v", got, got.Handover)
+	}
+	if body := metrics(t, next.server); !strings.Contains(body, `runnel_hub_handovers_total{result="missed"} 1`) {
+		t.Error(body)
+	}
+	reset := next.read("topic=orders", "Last-Event-ID", cursor)
+	reset.expect("runnel-open", `"reset"`)
+
+	stopped.way.silence(false)
+	stopped.untilRole("superseded")
+	c.expect("runnel-close", "drain")
+	if id := stopped.publish("orders", "goes on"); epochOf(id) != got.Epoch {
+		t.Errorf("a superseded hub stored %s", id)
+	}
+	reset.expect("runnel-gap", "reset")
+	reset.expect("", "goes on")
+	refused := stopped.read("topic=orders", "Last-Event-ID", cursor)
+	refused.expect("runnel-close", "overloaded")
+	if status := stopped.Status(); status.Leader != next.way.address() || status.Handover.Result != "superseded" {
+		t.Errorf("%+v", status)
+	}
+	if resp, body := do(t, "GET", "http://"+stopped.Addrs().Admin+"/readyz", ""); resp.StatusCode != 503 {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	stopped.until("about to end", func() bool { return strings.Contains(stopped.logs.String(), "the hub ends") })
+	stopped.stop()
+	if err := stopped.gone(); err == nil || !strings.Contains(err.Error(), "another epoch") {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+// TestAnAnswerThatIsLostOnce has the connection end in place of the answer to a take: it is asked for again.
+func TestAnAnswerThatIsLostOnce(t *testing.T) {
+	s := newStream(t, nil)
+	old := s.ready()
+	id := old.publish("orders", "1")
+	old.way.cut.Store(cutting("/peer/v1/take", 1))
+	next := s.ready()
+	if got := next.Status(); got.Epoch != epochOf(id) || got.Handover.Result != "taken_over" {
+		t.Errorf("%+v %+v", got, got.Handover)
+	}
+	if id := old.publish("orders", "2"); id != epochOf(id)+"-2" || epochOf(id) != next.Status().Epoch {
+		t.Errorf("%s", id)
+	}
+}
+
+// TestAnAnswerThatNeverComes has all of them lost: the old hub appends no more, and the new one not in its epoch.
+func TestAnAnswerThatNeverComes(t *testing.T) {
+	s := newStream(t, nil)
+	s.times.Answer = 300 * time.Millisecond
+	s.times.Endpoints = patience
+	old := s.ready()
+	s.times.Endpoints = 0
+	before := old.publish("orders", "1")
+	old.way.cut.Store(cutting("/peer/v1/take", 1_000_000))
+	next := s.ready()
+	if got := next.Status(); got.Epoch == epochOf(before) || got.Handover.Result != "missed" {
+		t.Errorf("%+v %+v", got, got.Handover)
+	}
+	old.untilRole("superseded")
+	for _, p := range []*pod{old, next} {
+		if id := p.publish("orders", "2"); epochOf(id) != next.Status().Epoch {
+			t.Errorf("%s is stored by %s", id, p.way.address())
+		}
+	}
+	if got := old.Status(); got.Epoch != epochOf(before) || got.Seq != 1 {
+		t.Errorf("%+v", got)
+	}
+	old.until("about to end", func() bool { return strings.Contains(old.logs.String(), "the hub ends") })
+	old.stop()
+	if err := old.gone(); err == nil {
+		t.Error("it ended without an error")
+	}
+}
+
+// TestALeaderThatDiesLeavesItsFollowerNoPlace has the new hub vanish, and nobody else there.
+func TestALeaderThatDiesLeavesItsFollowerNoPlace(t *testing.T) {
+	s := newStream(t, func(c *config.Config) { c.Drain.Window = 0 })
+	s.times.Leaderless, s.times.Answer = 300*time.Millisecond, 200*time.Millisecond
+	old := s.ready()
+	c := old.read("topic=orders")
+	c.expect("runnel-open", "live")
+	next := s.ready()
+	old.untilRole("following")
+	next.way.end()
+	resp, body := do(t, "POST", "http://"+old.Addrs().Publish+"/v1/topics/orders", "nobody stores it")
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || !strings.Contains(body, "not_stored") && !strings.Contains(body, "outcome_unknown") {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	c.expect("runnel-close", "drain")
+	if err := old.gone(); err == nil || !strings.Contains(err.Error(), "nobody appends in epoch") {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+// TestAForwardWhoseAnswerIsLost has the answer to what is passed on lost, once: it is stored once, whether it has an id or not.
+func TestAForwardWhoseAnswerIsLost(t *testing.T) {
+	s := newStream(t, nil)
+	old, next := s.ready(), s.ready()
+	old.untilRole("following")
+	for i, query := range []string{"", "?id=a"} {
+		old.publish("orders", "opens a connection")
+		next.way.cut.Store(cutting("/peer/v1/append", 1))
+		next.way.drop()
+		if id := old.publish("orders"+query, "once"); !strings.HasSuffix(id, map[int]string{0: "-2", 1: "-4"}[i]) {
+			t.Errorf("%s", id)
+		}
+	}
+	if got := next.Status().Seq; got != 4 {
+		t.Errorf("%d events are stored, want 4", got)
+	}
+}
+
+func TestAHubThatStartsMayBeEnded(t *testing.T) {
+	s := newStream(t, nil)
+	s.times.Search = time.Hour
+	silent := newWay(t)
+	silent.silence(true)
+	s.list(silent.address())
+	p := s.launch()
+	p.until("waiting", func() bool {
+		resp, body := do(t, "GET", "http://"+p.Addrs().Admin+"/readyz", "")
+		return resp.StatusCode == 503 && strings.Contains(body, "starting: "+silent.address())
+	})
+	p.stop()
+	if err := p.gone(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTwoHubsThatStartTogether holds that one of them leads, and that the other one takes over.
+func TestTwoHubsThatStartTogether(t *testing.T) {
+	s := newStream(t, nil)
+	a, b := s.launch(), s.launch()
+	b.until("one leading, one following", func() bool {
+		roles := a.Status().Role + " " + b.Status().Role
+		return a.Status().Epoch == b.Status().Epoch && (roles == "leading following" || roles == "following leading")
+	})
+}

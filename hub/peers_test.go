@@ -1,0 +1,326 @@
+package hub_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/runnel-dev/runnel/hub"
+	"github.com/runnel-dev/runnel/hub/config"
+)
+
+const (
+	clusterIssuer = "https://kubernetes.default.svc"
+	peerAudience  = "runnel.dev/peer/team-a/shop"
+	peerSubject   = "system:serviceaccount:team-a:shop-hub"
+)
+
+// stream is the hubs of one stream in a cluster: who lists them, and who makes their tokens.
+type stream struct {
+	t      testing.TB
+	times  hub.Times
+	signer jose.Signer
+	keys   json.RawMessage
+	change func(*config.Config)
+
+	mu     sync.Mutex
+	listed []string
+}
+
+func newStream(t testing.TB, change func(*config.Config)) *stream {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: "k"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &stream{t: t, signer: signer, keys: keys, change: change, times: hub.Times{
+		Search: 3 * time.Second, Answer: time.Second, Leaderless: 3 * time.Second, Successor: 20 * time.Millisecond, Endpoints: 10 * time.Millisecond,
+		Ahead: patience, Insist: 10 * time.Millisecond,
+	}}
+}
+
+// token makes one for an account, an audience and a time.
+func (s *stream) token(subject, audience string, until time.Time) string {
+	s.t.Helper()
+	token, err := jwt.Signed(s.signer).Claims(map[string]any{
+		"iss": clusterIssuer, "sub": subject, "aud": []string{audience}, "exp": until.Unix(), "iat": until.Add(-time.Hour).Unix(),
+	}).Serialize()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return token
+}
+
+func (s *stream) tokenFile(token string) string {
+	path := filepath.Join(s.t.TempDir(), "token")
+	if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+// list adds and unlist takes away an address.
+func (s *stream) list(address string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listed = append(s.listed, address)
+}
+
+func (s *stream) unlist(address string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listed = slices.DeleteFunc(s.listed, func(a string) bool { return a == address })
+}
+
+// lister is what one hub is told of the others.
+type lister struct {
+	*stream
+	self string
+}
+
+// Peers implements peer.Resolver.
+func (l lister) Peers(context.Context) (others []string, listed bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	others = slices.DeleteFunc(slices.Clone(l.listed), func(a string) bool { return a == l.self })
+	return others, len(others) < len(l.listed), nil
+}
+
+// pod is a hub behind an address at which its peers find it.
+type pod struct {
+	*server
+	way  *way
+	logs *lockedBuffer
+}
+
+// configure is what each hub of the stream is told.
+func (s *stream) configure(c *config.Config) {
+	c.Topics = append(c.Topics, config.Topic{Name: "load.*", Events: 100_000, Age: config.Duration(time.Hour)})
+	c.Auth.Issuers = []config.Issuer{{URL: clusterIssuer, Keys: s.keys}}
+	c.Peers = &config.Peers{Service: "shop-hub.team-a.svc.cluster.local.", Audience: peerAudience, Account: "shop-hub"}
+	if s.change != nil {
+		s.change(c)
+	}
+}
+
+// launch starts a hub that need not become ready.
+func (s *stream) launch(change ...func(*hub.Options)) *pod {
+	s.t.Helper()
+	w := newWay(s.t)
+	logs := &lockedBuffer{}
+	o := hub.Options{PeerToken: s.tokenFile(s.token(peerSubject, peerAudience, time.Now().Add(time.Hour))), Logger: slog.New(slog.NewTextHandler(logs, nil))}
+	o = o.WithPeers(lister{s, w.address()}, w.address(), s.times)
+	for _, c := range change {
+		c(&o)
+	}
+	p := &pod{way: w, logs: logs}
+	p.server = startTo(s.t, o, s.configure, func(h *hub.Hub) {
+		w.to(h.Addrs().Admin)
+		s.list(w.address())
+	})
+	s.t.Cleanup(func() {
+		if s.t.Failed() {
+			s.t.Logf("hub %s: %s", w.address(), logs.String())
+		}
+	})
+	return p
+}
+
+// ready starts a hub and waits until it is ready.
+func (s *stream) ready(change ...func(*hub.Options)) *pod {
+	s.t.Helper()
+	p := s.launch(change...)
+	p.until("ready", func() bool {
+		resp, _ := do(s.t, "GET", "http://"+p.Addrs().Admin+"/readyz", "")
+		return resp.StatusCode == http.StatusOK
+	})
+	return p
+}
+
+// until waits until something holds.
+func (p *pod) until(what string, holds func() bool) {
+	p.t.Helper()
+	for end := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			p.t.Fatalf("not %s: %+v", what, p.Status())
+		}
+	}
+}
+
+func (p *pod) untilRole(role string) {
+	p.t.Helper()
+	p.until(role, func() bool { return p.Status().Role == role })
+}
+
+// gone waits until the hub has ended, and returns why.
+func (p *pod) gone() error {
+	p.t.Helper()
+	select {
+	case err := <-p.done:
+		close(p.done)
+		return err
+	case <-time.After(patience):
+		p.t.Fatal("the hub does not end")
+		return nil
+	}
+}
+
+// way is the network to a hub's port for peers.
+type way struct {
+	listener net.Listener
+	target   atomic.Value // of string
+	silent   atomic.Bool  // takes connections, and passes nothing on
+	cut      atomic.Value // of func(request []byte) bool: ends the connection in place of the answer
+	mu       sync.Mutex
+	open     map[net.Conn]struct{}
+	over     bool
+	work     sync.WaitGroup
+}
+
+func newWay(t testing.TB) *way {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &way{listener: ln, open: map[net.Conn]struct{}{}}
+	w.cut.Store(func([]byte) bool { return false })
+	w.work.Go(w.accept)
+	t.Cleanup(w.end)
+	return w
+}
+
+func (w *way) address() string { return w.listener.Addr().String() }
+func (w *way) to(addr string)  { w.target.Store(addr) }
+
+// end closes the way for good, and all that is on it.
+func (w *way) end() {
+	_ = w.listener.Close()
+	w.mu.Lock()
+	w.over = true
+	w.mu.Unlock()
+	w.drop()
+	w.work.Wait()
+}
+
+// drop ends what is on the way.
+func (w *way) drop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.open {
+		_ = c.Close()
+	}
+}
+
+// silence lets nothing through any more, or all again.
+func (w *way) silence(on bool) {
+	w.silent.Store(on)
+	w.drop()
+}
+
+func (w *way) keep(c net.Conn) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over {
+		_ = c.Close()
+		return false
+	}
+	w.open[c] = struct{}{}
+	return true
+}
+
+func (w *way) accept() {
+	for {
+		c, err := w.listener.Accept()
+		if err != nil {
+			return
+		}
+		if !w.keep(c) {
+			return
+		}
+		w.work.Go(func() { w.pass(c) })
+	}
+}
+
+func (w *way) pass(c net.Conn) {
+	defer func() { _ = c.Close() }()
+	target, known := w.target.Load().(string)
+	if w.silent.Load() || !known {
+		_, _ = io.Copy(io.Discard, c)
+		return
+	}
+	to, err := net.Dial("tcp", target)
+	if err != nil || !w.keep(to) {
+		return
+	}
+	defer func() { _ = to.Close() }()
+	var back sync.WaitGroup
+	var mute atomic.Bool
+	back.Go(func() {
+		defer func() { _ = c.Close() }()
+		room := make([]byte, 64<<10)
+		for {
+			n, err := to.Read(room)
+			if mute.Load() || err != nil {
+				return
+			}
+			if _, err := c.Write(room[:n]); err != nil {
+				return
+			}
+		}
+	})
+	room := make([]byte, 64<<10)
+	for {
+		n, err := c.Read(room)
+		if err != nil {
+			break
+		}
+		if w.cut.Load().(func([]byte) bool)(room[:n]) {
+			mute.Store(true)
+		}
+		if _, err := to.Write(room[:n]); err != nil {
+			break
+		}
+	}
+	_ = to.Close()
+	back.Wait()
+}
+
+// cutting ends connections in place of the answers to a path, so many times.
+func cutting(path string, times int64) func([]byte) bool {
+	var left atomic.Int64
+	left.Store(times)
+	return func(request []byte) bool { return bytes.Contains(request, []byte(path)) && left.Add(-1) >= 0 }
+}
+
+// epochOf is the part of an id before its sequence.
+func epochOf(id string) string {
+	epoch, _, _ := strings.Cut(id, "-")
+	return epoch
+}

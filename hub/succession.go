@@ -1,0 +1,211 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/runnel-dev/runnel/hub/peer"
+)
+
+// start makes a starting hub a leading one: by taking over from who leads, or by beginning an epoch where nobody does or who does cannot
+// be taken over from. It fails only with the context.
+func (p *peers) start(ctx context.Context) error {
+	if reason := p.unable(); reason != "" {
+		p.begin(Handover{Result: resultMissed, Reason: reason}, nil)
+		return nil
+	}
+	deadline, wait := time.Now().Add(p.times.Search), firstPause
+	for {
+		seen := p.look(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		from, reason := "", seen.waits(p.self)
+		if leader := seen.leader(); leader != nil {
+			from = leader.Self.Address
+			began := time.Now()
+			taken, err := p.takeOver(ctx, *leader)
+			switch {
+			case err == nil:
+				return nil
+			case ctx.Err() != nil && !taken:
+				return ctx.Err()
+			}
+			reason = fmt.Sprintf("%s cannot be taken over from: %v", from, err)
+			p.hub.logger.Warn("a hub cannot be taken over from", "from", from, "error", err)
+			if taken {
+				deadline = time.Now() // it does not append any more, and never will again
+			} else if p.hub.log.Head().Seq > 0 {
+				deadline = deadline.Add(time.Since(began)) // which was no search
+			}
+		} else if reason == "" {
+			o := Handover{Result: resultFirst}
+			if refused := seen.refused(); refused != "" {
+				o = Handover{Result: resultMissed, Reason: refused}
+			}
+			p.begin(o, nil)
+			return nil
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			p.begin(Handover{Result: resultMissed, From: from, Reason: reason}, seen.addresses())
+			return nil
+		}
+		p.wait(reason)
+		pause(ctx, min(wait, left), nil)
+		wait = min(2*wait, lastPause)
+	}
+}
+
+// unable says why a hub cannot ask anybody, or nothing.
+func (p *peers) unable() string {
+	switch {
+	case p.resolver == nil:
+		return "the hub does not know its own address: set RUNNEL_POD_IP to the pod's"
+	case p.token == "":
+		return "the hub has no token to show to others: give it one with --peer-token"
+	}
+	if _, err := p.token.Token(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// begin makes a hub a leading one in an epoch that nobody else knows. Those that are listed may not know it, and are told.
+func (p *peers) begin(o Handover, listed []string) {
+	h := p.hub
+	h.reload.Lock()
+	h.log.Restart()
+	h.pool.Restart()
+	s := h.state.Load()
+	h.log.Configure(s.rules, s.config.Retention.Bytes)
+	p.mu.Lock()
+	if o.Result == resultMissed {
+		p.claims = map[string]bool{}
+		for _, address := range listed {
+			p.claims[address] = false
+		}
+	}
+	p.become(peer.Leading, peer.Peer{})
+	p.mu.Unlock()
+	h.reload.Unlock()
+	p.ended(o)
+	if o.Result == resultMissed {
+		h.logger.Error("a hand-over was missed: history is lost, and readers are told reset", "from", o.From, "reason", o.Reason, "epoch", h.log.Epoch())
+	}
+}
+
+// sighting is what a peer answered.
+type sighting struct {
+	address string
+	state   peer.State
+	err     error
+}
+
+// look is what there is to be seen of a hub's peers.
+type look struct {
+	err    error // why they cannot be found
+	listed bool  // the hub itself is found
+	peers  []sighting
+}
+
+// look asks all peers that are listed, those that they follow and some others.
+func (p *peers) look(ctx context.Context, others ...string) look {
+	var l look
+	var listed []string
+	listed, l.listed, l.err = p.resolver.Peers(ctx)
+	asked := map[string]bool{p.self.Address: true, "": true}
+	for next := append(listed, others...); len(next) > 0; {
+		var now []string
+		for _, address := range next {
+			if !asked[address] {
+				now, asked[address] = append(now, address), true
+			}
+		}
+		next = nil
+		for _, s := range p.ask(ctx, now) {
+			l.peers = append(l.peers, s)
+			next = append(next, s.state.Leader.Address)
+		}
+	}
+	return l
+}
+
+func (p *peers) ask(ctx context.Context, addresses []string) []sighting {
+	ctx, cancel := context.WithTimeout(ctx, p.times.Answer)
+	defer cancel()
+	all := make([]sighting, len(addresses))
+	var asking sync.WaitGroup
+	for i, address := range addresses {
+		asking.Go(func() {
+			all[i].address = address
+			all[i].state, all[i].err = p.client.State(ctx, address)
+			all[i].state.Self.Address = address // at which it was found
+		})
+	}
+	asking.Wait()
+	return all
+}
+
+// addresses of all who were asked.
+func (l look) addresses() (all []string) {
+	for _, s := range l.peers {
+		all = append(all, s.address)
+	}
+	return all
+}
+
+// leader is who leads; of several, who started last. Nil is nobody.
+func (l look) leader() (leader *peer.State) {
+	for _, s := range l.peers {
+		if s.err == nil && s.state.Role == peer.Leading && (leader == nil || leader.Self.Before(s.state.Self)) {
+			leader = &s.state
+		}
+	}
+	return leader
+}
+
+// waits says for what a hub that starts waits before it may lead by itself, or nothing. Whoever refuses connections is not there, or starts
+// later.
+func (l look) waits(self peer.Peer) string {
+	var all []string
+	if l.err != nil {
+		all = append(all, fmt.Sprintf("the hubs of the stream cannot be found: %v", l.err))
+	} else if !l.listed {
+		all = append(all, "the hub's own address is not listed yet among those of the stream's hubs")
+	}
+	for _, s := range l.peers {
+		switch {
+		case errors.Is(s.err, peer.ErrNotThere), l.refuses(s):
+		case s.err != nil:
+			all = append(all, fmt.Sprintf("%s: %v", s.address, s.err))
+		case s.state.Role == peer.Starting && s.state.Self.Before(self):
+			all = append(all, s.address+" is starting, since before this hub")
+		case s.state.Role == peer.Following || s.state.Role == peer.Superseded:
+			all = append(all, fmt.Sprintf("%s leads by what %s says, and does not answer so", s.state.Leader.Address, s.address))
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// refuses says whether a peer will hand nothing over, however often it is asked.
+func (l look) refuses(s sighting) bool {
+	var refusal *peer.Refusal
+	return errors.As(s.err, &refusal) && slices.Contains([]string{peer.CodeAlone, peer.CodeVersion}, refusal.Code)
+}
+
+// refused says who hands nothing over and why, or nothing.
+func (l look) refused() string {
+	var all []string
+	for _, s := range l.peers {
+		if l.refuses(s) {
+			all = append(all, fmt.Sprintf("%s: %v", s.address, s.err))
+		}
+	}
+	return strings.Join(all, "; ")
+}
