@@ -166,3 +166,27 @@ func TestTwoHubsThatStartTogether(t *testing.T) {
 		return a.Status().Epoch == b.Status().Epoch && (roles == "leading following" || roles == "following leading")
 	})
 }
+
+// TestAStoppedLeaderIsToldByTheNextToo has the hub that superseded it hand over before it wakes.
+func TestAStoppedLeaderIsToldByTheNextToo(t *testing.T) {
+	s := newStream(t, nil)
+	s.times.Search, s.times.Answer = 500*time.Millisecond, 200*time.Millisecond
+	s.times.Endpoints = patience
+	stopped := s.ready()
+	s.times.Endpoints = 0
+	stopped.way.silence(true)
+	second := s.ready()
+	third := s.ready()
+	s.unlist(second.way.address())
+	second.end()
+	stopped.way.silence(false)
+	stopped.untilRole("superseded")
+	if id := stopped.publish("orders", "1"); epochOf(id) != third.Status().Epoch {
+		t.Errorf("%s", id)
+	}
+	stopped.until("about to end", func() bool { return strings.Contains(stopped.logs.String(), "the hub ends") })
+	stopped.stop()
+	if err := stopped.gone(); err == nil {
+		t.Error("it ended without an error")
+	}
+}

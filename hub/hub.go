@@ -128,6 +128,7 @@ func New(o Options) (*Hub, error) {
 	}
 	h.forwards, h.endForwards = context.WithCancel(context.Background())
 	if h.peers, err = h.newPeers(o); err != nil {
+		h.endForwards()
 		h.pool.Close()
 		return nil, errors.Join(err, h.subscribe.Close(), h.publish.Close(), h.admin.Close())
 	}

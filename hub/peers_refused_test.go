@@ -104,7 +104,9 @@ func TestHubsThatCannotBeBelieved(t *testing.T) {
 			_, _ = w.Write(make([]byte, 1<<20))
 		}, "is more than"},
 		"another program": {http.NotFound, "it answers 404"},
-		"elsewhere":       {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound) }, "it answers 302"},
+		"elsewhere": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		}, "it answers 302"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := httptest.NewServer(c.answer)

@@ -32,6 +32,7 @@ func (p *peers) start(ctx context.Context) error {
 			taken, err := p.takeOver(ctx, *leader)
 			switch {
 			case err == nil:
+				p.rival(seen.rivals(leader.Self))
 				return nil
 			case ctx.Err() != nil && !taken:
 				return ctx.Err()
@@ -48,7 +49,7 @@ func (p *peers) start(ctx context.Context) error {
 			if refused := seen.refused(); refused != "" {
 				o = Handover{Result: resultMissed, Reason: refused}
 			}
-			p.begin(o, nil)
+			p.begin(o, seen.addresses())
 			return nil
 		}
 		left := time.Until(deadline)
@@ -85,18 +86,31 @@ func (p *peers) begin(o Handover, listed []string) {
 	s := h.state.Load()
 	h.log.Configure(s.rules, s.config.Retention.Bytes)
 	p.mu.Lock()
-	if o.Result == resultMissed {
-		p.claims = map[string]bool{}
-		for _, address := range listed {
-			p.claims[address] = false
-		}
-	}
 	p.become(peer.Leading, peer.Peer{})
 	p.mu.Unlock()
 	h.reload.Unlock()
+	if o.Result == resultMissed {
+		p.rival(listed)
+	}
 	p.ended(o)
 	if o.Result == resultMissed {
 		h.logger.Error("a hand-over was missed: history is lost, and readers are told reset", "from", o.From, "reason", o.Reason, "epoch", h.log.Epoch())
+	}
+}
+
+// rival notes who may believe to lead, besides this hub. Nil is nobody.
+func (p *peers) rival(addresses []string) {
+	if addresses == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.role != peer.Leading {
+		return
+	}
+	p.claims = map[string]bool{}
+	for _, address := range addresses {
+		p.claims[address] = false
 	}
 }
 
@@ -152,10 +166,22 @@ func (p *peers) ask(ctx context.Context, addresses []string) []sighting {
 	return all
 }
 
-// addresses of all who were asked.
-func (l look) addresses() (all []string) {
+// addresses of all who were asked; not nil.
+func (l look) addresses() []string {
+	all := []string{}
 	for _, s := range l.peers {
 		all = append(all, s.address)
+	}
+	return all
+}
+
+// rivals are addresses of those who may believe to lead, besides who does.
+func (l look) rivals(leader peer.Peer) (all []string) {
+	for _, s := range l.peers {
+		silent := s.err != nil && !errors.Is(s.err, peer.ErrNotThere) && !l.refuses(s)
+		if silent || s.err == nil && s.state.Role == peer.Leading && s.state.Self.Instance != leader.Instance {
+			all = append(all, s.address)
+		}
 	}
 	return all
 }
