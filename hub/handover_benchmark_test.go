@@ -2,7 +2,10 @@ package hub_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +27,20 @@ func BenchmarkHandover(b *testing.B) {
 	for range 400 {
 		do(b, "POST", "http://"+old.Addrs().Publish+"/v1/publish", lines.String(), "Content-Type", linesType)
 	}
+	var f front
+	f.set(old)
+	var over atomic.Bool
+	var publishing sync.WaitGroup
+	publishing.Go(func() {
+		via := &http.Client{Transport: &http.Transport{}}
+		defer via.CloseIdleConnections()
+		for !over.Load() {
+			if status, body, err := postVia(via, "http://"+f.pick().Addrs().Publish+"/v1/topics/orders", "", "news"); status != http.StatusOK {
+				b.Errorf("%d %s %v", status, body, err)
+				return
+			}
+		}
+	})
 	var took, paused time.Duration
 	events := 0
 	for b.Loop() {
@@ -35,10 +52,13 @@ func BenchmarkHandover(b *testing.B) {
 		t, _ := time.ParseDuration(h.Took)
 		p, _ := time.ParseDuration(h.Paused)
 		took, paused, events = took+t, paused+p, h.Events
+		f.set(next)
 		s.unlist(old.way.address())
 		old.end()
 		old = next
 	}
+	over.Store(true)
+	publishing.Wait()
 	b.ReportMetric(float64(events), "events")
 	b.ReportMetric(took.Seconds()/float64(b.N), "s/transfer")
 	b.ReportMetric(paused.Seconds()*1000/float64(b.N), "ms/paused")
