@@ -20,9 +20,8 @@ import (
 const (
 	// seedVariable repeats a walk.
 	seedVariable = "WALK_SEED"
-	// changesOfAWalk and the walks of one run.
+	// changesOfAWalk are enough to meet each pair of fields.
 	changesOfAWalk = 500
-	walks          = 4
 )
 
 // A stream that has been through many changes, some of which cannot be carried out and some of which come before the last one was,
