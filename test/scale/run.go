@@ -85,8 +85,6 @@ type Figures struct {
 }
 
 const (
-	// poll is how often the operator is asked whether it is idle.
-	poll = 100 * time.Millisecond
 	// idleFor is for how long it has to be idle to be believed: longer than a hub is left alone after its first nudge.
 	idleFor = 2 * time.Second
 	// afterwards is for how long calls are counted after a cold start.

@@ -42,7 +42,7 @@ func Lines(f scale.Figures) (lines []Line) {
 	add(heap <= heapPerThousand, fmt.Sprintf("heap for each 1,000 streams, at %d", last.Streams), fmt.Sprintf("at most %.0f MB", heapPerThousand/1e6), "%.1f MB", heap/1e6)
 	add(true, "resident memory for each 1,000 streams", "", "%.1f MB", perThousand(first.RSS, last.RSS, first, last)/1e6)
 	for _, c := range f.Churns {
-		at := fmt.Sprintf("%.0f changes/s asked, %.0f sent", c.Rate, float64(c.Sent.Counts.Total())/c.Sent.Elapsed.Seconds())
+		at := fmt.Sprintf("%.0f changes/s asked, %.0f sent", c.Rate, float64(c.Counts.Total())/c.Sent.Elapsed.Seconds())
 		add(c.Queued.P99 <= queued, at+": in the queue, p99", words(queued), "%s", ms(c.Queued.P99))
 		add(c.Applied.P99 <= applied, at+": spec → children applied, p99", words(applied), "%s", ms(c.Applied.P99))
 		add(true, at+": spec → children applied, median", "", "%s", ms(c.Applied.P50))
@@ -66,7 +66,7 @@ func perThousand(before, after float64, first, last scale.Size) float64 {
 }
 
 func each(d time.Duration, c scale.Churn) time.Duration {
-	return d / time.Duration(max(c.Sent.Counts.Total(), 1))
+	return d / time.Duration(max(c.Counts.Total(), 1))
 }
 
 func words(d time.Duration) string { return "at most " + ms(d) }
