@@ -22,6 +22,9 @@ import (
 // conflictPatience is longer than the 30 s after which the operator looks again at a name that was somebody else's.
 const conflictPatience = 40 * time.Second
 
+// restartedAt is the annotation that kubectl rollout restart sets.
+const restartedAt = "kubectl.kubernetes.io/restartedAt"
+
 var _ = Describe("What belongs to a stream", func() {
 	It("is put right when somebody changes it", func(ctx SpecContext) {
 		s := serving(ctx)
@@ -64,14 +67,7 @@ var _ = Describe("What belongs to a stream", func() {
 				return child.GetUID()
 			}).ShouldNot(Equal(uid))
 		}
-		// The pod of the deleted Deployment goes in its own time, and counts as the stream's as long as it serves.
-		Eventually(func() []types.UID {
-			var uids []types.UID
-			for _, pod := range s.pods(ctx) {
-				uids = append(uids, pod.UID)
-			}
-			return uids
-		}).Should(And(HaveLen(1), Not(ContainElement(old))))
+		s.alone(ctx, old)
 		s.servesAgain(ctx)
 	})
 
@@ -99,17 +95,12 @@ var _ = Describe("What belongs to a stream", func() {
 	It("may be restarted by kubectl rollout restart", func(ctx SpecContext) {
 		s := serving(ctx)
 		before := s.hub(ctx).UID
-		const key = "kubectl.kubernetes.io/restartedAt" // what the command sets
-		patch(ctx, s.children()["Deployment"], `{"spec":{"template":{"metadata":{"annotations":{"`+key+`":"2026-01-01T00:00:00Z"}}}}}`)
-		Eventually(func(g Gomega) types.UID {
-			pods := s.pods(ctx)
-			g.Expect(pods).To(HaveLen(1))
-			return pods[0].UID
-		}).ShouldNot(Equal(before))
+		s.restart(ctx, "2026-01-01T00:00:00Z")
+		s.alone(ctx, before)
 		s.servesAgain(ctx)
-		Expect(s.hub(ctx).Annotations).To(HaveKey(key))
+		Expect(s.hub(ctx).Annotations).To(HaveKey(restartedAt))
 		d := get(ctx, s.child("shop-hub"), &appsv1.Deployment{})
-		Expect(d.Spec.Template.Annotations).To(HaveKey(key))
+		Expect(d.Spec.Template.Annotations).To(HaveKey(restartedAt))
 	})
 
 	It("is not written when there is nothing to change, whatever makes the operator look", func(ctx SpecContext) {
@@ -173,11 +164,21 @@ var _ = Describe("What belongs to a stream", func() {
 // servesAgain waits until the stream is Ready and an event comes through its Services, which may be new ones.
 func (s *stream) servesAgain(ctx context.Context) {
 	GinkgoHelper()
-	Eventually(func() []corev1.Pod { return s.pods(ctx) }).Should(HaveLen(1), "no hub that is on its way out")
+	s.alone(ctx)
 	s.connect(ctx)
 	r := s.readAgain(ctx, "")
 	s.send(ctx, "again")
 	Expect(r.receives(ctx)).To(Equal("again"))
+}
+
+// alone waits until one hub is left, which is none of those before. A hub that ends is there for a while.
+func (s *stream) alone(ctx context.Context, before ...types.UID) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		pods := s.pods(ctx)
+		g.Expect(pods).To(HaveLen(1))
+		g.Expect(before).NotTo(ContainElement(pods[0].UID))
+	}).WithTimeout(gonePatience).Should(Succeed())
 }
 
 func (s *stream) isReady(ctx context.Context) bool {

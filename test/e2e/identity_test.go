@@ -9,7 +9,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
@@ -82,13 +81,7 @@ var _ = Describe("A stream that names Secrets", func() {
 				Expect(s.hub(ctx).UID).To(Equal(hub))
 				continue
 			}
-			Eventually(func() []types.UID {
-				var uids []types.UID
-				for _, pod := range s.pods(ctx) {
-					uids = append(uids, pod.UID)
-				}
-				return uids
-			}).Should(And(HaveLen(1), Not(ContainElement(hub))))
+			s.alone(ctx, hub)
 			s.servesAgain(ctx)
 			hub = s.hub(ctx).UID
 		}

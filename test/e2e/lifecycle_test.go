@@ -197,12 +197,12 @@ var _ = Describe("A stream", func() {
 		admin := net.JoinHostPort(s.hub(ctx).Status.PodIP, fmt.Sprint(config.PortAdmin))
 		r := s.read(ctx, "")
 		Expect(p.Client.Delete(ctx, s.now(ctx), client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
-		Expect(r.receives(ctx)).To(ContainSubstring(`"reason":"drain"`))
+		Expect(r.nextWithin(ctx, gonePatience).Data).To(ContainSubstring(`"reason":"drain"`))
 		for name, child := range s.children() {
 			Eventually(func() error { return p.Client.Get(ctx, client.ObjectKeyFromObject(child), child) }).
 				Should(MatchError(apierrors.IsNotFound, "IsNotFound"), name)
 		}
-		Eventually(s.pods).WithContext(ctx).Should(BeEmpty())
+		Eventually(s.pods).WithContext(ctx).WithTimeout(gonePatience).Should(BeEmpty())
 		_, err := net.Dial("tcp", admin)
 		Expect(err).To(HaveOccurred(), "its process has ended")
 		Expect(p.Client.Get(ctx, s.key, &v1alpha1.EventStream{})).To(MatchError(apierrors.IsNotFound, "IsNotFound"))
@@ -220,31 +220,42 @@ func unescaped(document string) (string, error) {
 
 // events are the reasons of those that are about the stream, once for each time.
 func (s *stream) events(ctx context.Context) (reasons []string, err error) {
+	err = s.eachEvent(ctx, func(e *eventsv1.Event, times int) {
+		reasons = append(reasons, slices.Repeat([]string{e.Reason}, times)...)
+	})
+	return reasons, err
+}
+
+// notes are what the events of a reason say that are about the stream, once for each time.
+func (s *stream) notes(ctx context.Context, reason string) (notes []string, err error) {
+	err = s.eachEvent(ctx, func(e *eventsv1.Event, times int) {
+		if e.Reason == reason {
+			notes = append(notes, slices.Repeat([]string{e.Note}, times)...)
+		}
+	})
+	return notes, err
+}
+
+func (s *stream) eachEvent(ctx context.Context, see func(e *eventsv1.Event, times int)) error {
 	list := &eventsv1.EventList{}
-	err = p.Client.List(ctx, list, client.InNamespace(s.key.Namespace))
-	for _, e := range list.Items {
+	err := p.Client.List(ctx, list, client.InNamespace(s.key.Namespace))
+	for i := range list.Items {
+		e := &list.Items[i]
 		if e.Regarding.Kind == "EventStream" && e.Regarding.Name == s.key.Name {
 			times := 1
 			if e.Series != nil {
 				times = int(e.Series.Count)
 			}
-			reasons = append(reasons, slices.Repeat([]string{e.Reason}, times)...)
+			see(e, times)
 		}
 	}
-	return reasons, err
+	return err
 }
 
 // running names the configuration that the hub says it runs.
 func (s *stream) running(ctx context.Context) string {
 	GinkgoHelper()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s:%d/status", s.hub(ctx).Status.PodIP, config.PortAdmin), nil)
-	Expect(err).NotTo(HaveOccurred())
-	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
-	Expect(err).NotTo(HaveOccurred())
-	defer func() { _ = answer.Body.Close() }()
-	var status struct{ ConfigHash string }
-	Expect(json.NewDecoder(answer.Body).Decode(&status)).To(Succeed())
-	return status.ConfigHash
+	return s.hubStatus(ctx).ConfigHash
 }
 
 // status is that of a publication by the namespace's own publisher.

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,10 +9,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/watch"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 	"github.com/runnel-dev/runnel/controllers/render"
@@ -78,9 +73,9 @@ var _ = Describe("The hub", func() {
 		}
 	})
 
-	It("is replaced when the template changes: by one beside it, and a clean end for every reader", func(ctx SpecContext) {
+	It("is replaced when the template changes: one more at a time, never none, and every reader goes on where it was", func(ctx SpecContext) {
 		s := serving(ctx)
-		pods := s.watchPods(ctx)
+		hubs := s.follow(ctx)
 		var all []*reader
 		for range readers {
 			all = append(all, s.read(ctx, ""))
@@ -96,12 +91,19 @@ var _ = Describe("The hub", func() {
 			Expect(e.Data).To(And(ContainSubstring(`"reason":"drain"`), ContainSubstring(`"reconnect":true`)))
 			_, err := r.Next(ctx)
 			Expect(err).To(MatchError(io.EOF), "a clean end")
+			again := s.read(ctx, r.LastEventID())
+			Expect(again.resume).To(Equal("exact"))
 		}
+		s.ready(ctx)
 		s.servesAgain(ctx)
 		Expect(s.hub(ctx).UID).NotTo(Equal(before))
 		Expect(s.hub(ctx).Annotations).To(HaveKeyWithValue("team.example/version", "2"))
-		Expect(knocking()).To(BeEmpty(), "whoever reaches a hub gets 200")
-		Expect(pods()).To(Equal(2), "the next one starts before the old one is told to go")
+		Expect(knocking()).To(BeEmpty(), "whoever comes gets 200, at any time")
+		hubs.end()
+		Expect(hubs.hubs).To(Equal(2))
+		Expect(hubs.staying).To(Equal(2), "hubs at a time, but for those on their way out")
+		Expect(hubs.serving).To(Equal(1), "hubs that were ready at the least")
+		Expect(hubs.badly).To(BeEmpty())
 	})
 
 	It("is left alone when the operator restarts, in order or by a crash", func(ctx SpecContext) {
@@ -141,39 +143,8 @@ var _ = Describe("The hub", func() {
 	})
 })
 
-// watchPods follows the stream's pods. What it returns ends it and says how many there were at most at a time that had not ended.
-func (s *stream) watchPods(ctx context.Context) (most func() int) {
-	GinkgoHelper()
-	c, err := client.NewWithWatch(p.Config, client.Options{Scheme: p.Client.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
-	w, err := c.Watch(context.WithoutCancel(ctx), &corev1.PodList{}, client.InNamespace(s.key.Namespace), client.MatchingLabels(render.Selector(s.key.Name)))
-	Expect(err).NotTo(HaveOccurred())
-	maximum := make(chan int, 1)
-	go func() {
-		there, n := map[types.UID]bool{}, 0
-		for e := range w.ResultChan() {
-			pod, ok := e.Object.(*corev1.Pod)
-			switch {
-			case !ok:
-			case e.Type == watch.Deleted, pod.Status.Phase == corev1.PodFailed, pod.Status.Phase == corev1.PodSucceeded:
-				delete(there, pod.UID)
-			default:
-				there[pod.UID] = true
-				n = max(n, len(there))
-			}
-		}
-		maximum <- n
-	}()
-	stop := sync.OnceValue(func() int {
-		w.Stop()
-		return <-maximum
-	})
-	DeferCleanup(func() { stop() })
-	return stop
-}
-
-// knock connects again and again. What it returns ends it and gives the answers that a browser would not come back from; to be
-// refused by TCP, while there is no hub, is none.
+// knock connects again and again, to read. What it returns ends it and gives what a browser, or a proxy before it, would not have
+// liked: another status than 200, and a connection that was not answered.
 func (s *stream) knock(ctx context.Context) (bad func() []string) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	answers := make(chan []string, 1)
@@ -181,12 +152,11 @@ func (s *stream) knock(ctx context.Context) (bad func() []string) {
 		var wrong []string
 		for ctx.Err() == nil {
 			c, err := sse.Open(ctx, s.subscribe+"/v1/topics/orders/events")
-			if err == nil {
+			switch {
+			case err == nil:
 				c.Close()
-			}
-			var refused *sse.StatusError
-			if errors.As(err, &refused) {
-				wrong = append(wrong, refused.Error())
+			case ctx.Err() == nil:
+				wrong = append(wrong, err.Error())
 			}
 		}
 		answers <- wrong

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -44,7 +45,15 @@ func newNamespace(ctx context.Context) string {
 	Expect(p.Client.Create(ctx, ns)).To(Succeed())
 	DeferCleanup(func(ctx SpecContext) {
 		Expect(p.Client.Delete(ctx, ns)).To(Succeed())
-		Eventually(func() error { return p.Client.Get(ctx, client.ObjectKeyFromObject(ns), ns) }).Should(MatchError(apierrors.IsNotFound, "IsNotFound"))
+		Eventually(func(g Gomega) error {
+			// A hub that ends waits for one that takes over, and drains: nobody is there any more to whom that matters.
+			pods := &corev1.PodList{}
+			g.Expect(p.Client.List(ctx, pods, client.InNamespace(ns.Name))).To(Succeed())
+			for i := range pods.Items {
+				g.Expect(client.IgnoreNotFound(p.Client.Delete(ctx, &pods.Items[i], client.GracePeriodSeconds(1)))).To(Succeed())
+			}
+			return p.Client.Get(ctx, client.ObjectKeyFromObject(ns), ns)
+		}).Should(MatchError(apierrors.IsNotFound, "IsNotFound"))
 	})
 	Expect(p.Client.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: publisher}})).To(Succeed())
 	return ns.Name
@@ -261,7 +270,13 @@ func (s *stream) readAgain(ctx context.Context, id string) (r *reader) {
 // next is the next event, or the test fails.
 func (r *reader) next(ctx context.Context) sse.Event {
 	GinkgoHelper()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	return r.nextWithin(ctx, patience)
+}
+
+// nextWithin is next with another patience.
+func (r *reader) nextWithin(ctx context.Context, d time.Duration) sse.Event {
+	GinkgoHelper()
+	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	e, err := r.Next(ctx)
 	Expect(err).NotTo(HaveOccurred())

@@ -19,6 +19,9 @@ import (
 const (
 	// patience is how long a state may take to come. Most take well under a second on two cores; a new hub takes two.
 	patience = 20 * time.Second
+	// gonePatience is how long a hub may take to end: it waits up to 30 s for another to take over, serves for 5 s until all know that
+	// it ends, and drains.
+	gonePatience = 60 * time.Second
 	// glance is how often a state is looked at.
 	glance = 25 * time.Millisecond
 )

@@ -1,0 +1,225 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+
+	"github.com/runnel-dev/runnel/test/sse"
+)
+
+// firstRetry is a browser's own reconnection time, until a stream sets another.
+const firstRetry = 3 * time.Second
+
+// page is a browser's page that reads one topic: it connects again after whatever ends its connection, with the id of the last
+// event that it saw. It is harder to please than a browser, which forgives what mends itself: each connection must be answered
+// with a stream that goes on exactly where the last one ended, and end as a hub ends it that drains.
+type page struct {
+	number  int
+	topic   string
+	url     string
+	headers []sse.Header
+	crowd   *crowd
+
+	cursor string
+	retry  time.Duration
+	last   uint64 // sequence of the last event
+	epoch  string
+	got    map[int]int // how often each event came
+	closed string      // the reason that the last connection was closed for
+}
+
+// crowd is many pages. Its methods may be called by any goroutine.
+type crowd struct {
+	began     time.Time
+	transport http.RoundTripper
+	pages     []*page
+	faults    faults
+	connected atomic.Int64 // pages that are connected now
+	received  atomic.Int64 // deliveries, each event counted once for a page
+	connects  moments
+	stop      context.CancelFunc
+	all       sync.WaitGroup
+}
+
+// newCrowd makes n pages; open begins them. make gives a page what it reads.
+func newCrowd(n int, each func(*page)) *crowd {
+	c := &crowd{began: time.Now(), transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
+	for i := range n {
+		p := &page{number: i, crowd: c, retry: firstRetry, got: map[int]int{}}
+		each(p)
+		c.pages = append(c.pages, p)
+	}
+	return c
+}
+
+// open opens all pages, so many a second, and returns when it has begun the last. They end with close.
+func (c *crowd) open(perSecond int) {
+	ctx, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	began := time.Now()
+	for i, p := range c.pages {
+		until(ctx, began.Add(time.Duration(i)*time.Second/time.Duration(perSecond)))
+		c.all.Go(func() { p.run(ctx) })
+	}
+}
+
+// close ends all pages and waits for them. It may be called more than once.
+func (c *crowd) close() {
+	c.stop()
+	c.all.Wait()
+}
+
+// told closes the pages, and tells what was wrong if the spec has failed before it was looked at.
+func (c *crowd) told() {
+	c.close()
+	if CurrentSpecReport().Failed() {
+		GinkgoWriter.Println(c.faults.all())
+	}
+}
+
+func (p *page) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		p.crowd.connects.note()
+		p.connection(ctx)
+		until(ctx, time.Now().Add(p.retry))
+	}
+}
+
+// fault notes what a page must not see. Nothing is one that its own end has caused.
+func (p *page) fault(ctx context.Context, what string, detail any) {
+	if ctx.Err() == nil {
+		p.crowd.faults.add(what, "page %d behind %q: %v", p.number, p.cursor, detail)
+	}
+}
+
+// connection is one connection from its beginning to its end.
+func (p *page) connection(ctx context.Context) {
+	s, err := sse.OpenBy(ctx, p.crowd.transport, p.url, append(p.headers, sse.LastEventID(p.cursor))...)
+	var refused *sse.StatusError
+	if errors.As(err, &refused) {
+		p.fault(ctx, "status other than 200", err)
+		return
+	} else if err != nil {
+		p.fault(ctx, "connection that was not answered", err)
+		return
+	}
+	p.crowd.connected.Add(1)
+	defer p.crowd.connected.Add(-1)
+	defer s.Close()
+	p.closed = ""
+	for {
+		e, err := s.Next(ctx)
+		if err != nil {
+			if p.closed != "drain" || !errors.Is(err, io.EOF) {
+				p.fault(ctx, "connection that did not end by a drain", strconv.Quote(p.closed)+", "+err.Error())
+			}
+			return
+		}
+		p.event(ctx, e)
+	}
+}
+
+func (p *page) event(ctx context.Context, e sse.Event) {
+	if e.Retry != nil {
+		p.retry = *e.Retry
+	}
+	var control struct{ Resume, Reason string }
+	if strings.HasPrefix(e.Type, "runnel-") {
+		if err := json.Unmarshal([]byte(e.Data), &control); err != nil {
+			p.fault(ctx, "control event that is no JSON", e)
+		}
+	}
+	switch e.Type {
+	case "runnel-open":
+		if want := p.expected(); control.Resume != want {
+			p.fault(ctx, "resume other than "+want, e.Data)
+		}
+	case "runnel-close":
+		p.closed = control.Reason
+	case "message":
+		p.message(ctx, e)
+	case "": // the cursor alone
+	default:
+		p.fault(ctx, e.Type, e.Data)
+	}
+	p.cursor = e.ID
+}
+
+// expected is what a connection resumes as.
+func (p *page) expected() string {
+	if p.cursor == "" {
+		return "live"
+	}
+	return "exact"
+}
+
+// message is an event with a number, whose id must be newer than all before it, in one epoch.
+func (p *page) message(ctx context.Context, e sse.Event) {
+	number, err := strconv.Atoi(e.Data)
+	epoch, seq, errID := parseID(e.ID)
+	if err := errors.Join(err, errID); err != nil {
+		p.fault(ctx, "event that nobody sent", err)
+		return
+	}
+	if p.epoch != "" && (epoch != p.epoch || seq <= p.last) {
+		p.fault(ctx, "event out of order", e.ID)
+	}
+	p.epoch, p.last = epoch, seq
+	if p.got[number]++; p.got[number] == 1 {
+		p.crowd.received.Add(1)
+	} else {
+		p.fault(ctx, "event that came twice", number)
+	}
+}
+
+// parseID takes an event's id apart.
+func parseID(id string) (epoch string, seq uint64, err error) {
+	epoch, text, _ := strings.Cut(id, "-")
+	seq, err = strconv.ParseUint(text, 10, 64)
+	return epoch, seq, err
+}
+
+// due is how many deliveries make up what is acknowledged.
+func (c *crowd) due(f *flow) (n int64) {
+	acknowledged := f.acknowledged()
+	for _, p := range c.pages {
+		n += int64(len(acknowledged[p.topic]))
+	}
+	return n
+}
+
+// lost notes each page that did not get an event which is acknowledged. The pages must have ended.
+func (c *crowd) lost(f *flow) {
+	acknowledged := f.acknowledged()
+	for _, p := range c.pages {
+		for _, number := range acknowledged[p.topic] {
+			if p.got[number] == 0 {
+				c.faults.add("event that did not come", "page %d, which ended behind %q: event %d of id %s", p.number, p.cursor, number, f.id(number))
+			}
+		}
+	}
+}
+
+// until waits for a time, or for the end of ctx.
+func until(ctx context.Context, t time.Time) {
+	d := time.Until(t)
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
