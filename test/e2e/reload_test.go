@@ -139,11 +139,13 @@ var _ = Describe("A change of what a running hub takes up", func() {
 				Expect(nothing(loser)).To(Succeed(), r.what)
 			}
 		}
-		closed, err := loser.Next(ctx)
+		soon, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		closed, err := loser.Next(soon)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(closed.Type).To(Equal("runnel-close"))
 		Expect(closed.Data).To(ContainSubstring(`"reason":"gone"`))
-		Expect(loser.Next(ctx)).Error().To(MatchError(io.EOF))
+		Expect(loser.Next(soon)).Error().To(MatchError(io.EOF))
 
 		f.end()
 		_ = within(patience, func() bool { return c.received.Load() >= c.due(f) }) // what is missing then is told one by one
