@@ -17,7 +17,7 @@ import (
 
 const (
 	// publishers send at a time, each over a connection that it keeps.
-	publishers = 16
+	publishers = 64
 	// publishPause is how long one waits that has lost its connection.
 	publishPause = 50 * time.Millisecond
 	// publishPatience is how long it goes on with one event.

@@ -34,8 +34,10 @@ type page struct {
 	retry  time.Duration
 	last   uint64 // sequence of the last event
 	epoch  string
-	got    map[int]int // how often each event came
-	closed string      // the reason that the last connection was closed for
+	closed string // the reason that the last connection was closed for
+
+	mu  sync.Mutex  // guards got
+	got map[int]int // how often each event came
 }
 
 // crowd is many pages. Its methods may be called by any goroutine.
@@ -45,7 +47,7 @@ type crowd struct {
 	pages     []*page
 	faults    faults
 	connected atomic.Int64 // pages that are connected now
-	received  atomic.Int64 // deliveries, each event counted once for a page
+	received  atomic.Int64 // deliveries
 	connects  moments
 	stop      context.CancelFunc
 	all       sync.WaitGroup
@@ -175,9 +177,10 @@ func (p *page) message(ctx context.Context, e sse.Event) {
 		p.fault(ctx, "event out of order", e.ID)
 	}
 	p.epoch, p.last = epoch, seq
-	if p.got[number]++; p.got[number] == 1 {
-		p.crowd.received.Add(1)
-	} else {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.crowd.received.Add(1)
+	if p.got[number]++; p.got[number] > 1 {
 		p.fault(ctx, "event that came twice", number)
 	}
 }
@@ -189,23 +192,30 @@ func parseID(id string) (epoch string, seq uint64, err error) {
 	return epoch, seq, err
 }
 
-// due is how many deliveries make up what is acknowledged.
-func (c *crowd) due(f *flow) (n int64) {
-	acknowledged := f.acknowledged()
-	for _, p := range c.pages {
-		n += int64(len(acknowledged[p.topic]))
+// lacks are the first few of some events that a page did not get.
+func (p *page) lacks(events []int) (missing []int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, number := range events {
+		if p.got[number] == 0 && len(missing) < shownFaults {
+			missing = append(missing, number)
+		}
 	}
-	return n
+	return missing
 }
 
-// lost notes each page that did not get an event which is acknowledged. The pages must have ended.
-func (c *crowd) lost(f *flow) {
+// receives waits until every page has what a flow was told is stored, which must have ended, and notes each page that does not get it.
+func (c *crowd) receives(f *flow, patience time.Duration) {
 	acknowledged := f.acknowledged()
+	end := time.Now().Add(patience)
 	for _, p := range c.pages {
-		for _, number := range acknowledged[p.topic] {
-			if p.got[number] == 0 {
-				c.faults.add("event that did not come", "page %d, which ended behind %q: event %d of id %s", p.number, p.cursor, number, f.id(number))
-			}
+		missing := p.lacks(acknowledged[p.topic])
+		for len(missing) > 0 && time.Now().Before(end) {
+			until(context.Background(), time.Now().Add(glance))
+			missing = p.lacks(acknowledged[p.topic])
+		}
+		for _, number := range missing {
+			c.faults.add("event that did not come", "page %d: event %d of id %s", p.number, number, f.id(number))
 		}
 	}
 }

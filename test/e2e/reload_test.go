@@ -148,11 +148,10 @@ var _ = Describe("A change of what a running hub takes up", func() {
 		Expect(loser.Next(soon)).Error().To(MatchError(io.EOF))
 
 		f.end()
-		_ = within(patience, func() bool { return c.received.Load() >= c.due(f) }) // what is missing then is told one by one
+		c.receives(f, patience)
 		Expect(c.connects.since(began)).To(BeEmpty(), "nobody has come back")
 		Expect(c.connected.Load()).To(BeEquivalentTo(reloadPages))
 		c.close()
-		c.lost(f)
 		AddReportEntry("figures", fmt.Sprintf("%d changes in %s; %d events, %d sent again; %d deliveries",
 			len(reloads), time.Since(began).Round(time.Second), f.sent(), f.again.Load(), c.received.Load()), ReportEntryVisibilityAlways)
 		Expect(c.faults.all()).To(BeEmpty())
