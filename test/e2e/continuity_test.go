@@ -21,15 +21,15 @@ const (
 	// opening is how many pages are opened a second.
 	opening = 1000
 	// drainWindow is over how long a hub that ends sends its readers away. It is short, so that the test is.
-	drainWindow = 4 * time.Second
+	drainWindow = 8 * time.Second
 	rollouts    = 20
-	// changePace is how long there is at least from one change to the next. A hub is left 5 s to 9 s after it has been replaced, so that
-	// three drain at a time, and readers come to hubs of which some are replaced before they have left.
+	// changePace is how long there is at least from one change to the next. A hub is left 5 s to 13 s after it has been replaced, so
+	// that four end at a time, and readers come to hubs of which some are replaced before they have left.
 	changePace = 3 * time.Second
 	// evictEvery so many rollouts, the hub is evicted once.
 	evictEvery = 4
-	// rateWindow is how long the windows are in which reconnections are counted: long enough for a number that chance moves little,
-	// and a part of the drain's that shows a burst.
+	// rateWindow is how long the windows are in which reconnections are counted: a part of the drain's in which all that come back at
+	// once are four times the even rate, and long enough for a machine that is busy for a second.
 	rateWindow = drainWindow / 4
 	// rateFactor is how many times the even rate, by which all readers come back once in a drain window, is never exceeded.
 	rateFactor = 2
