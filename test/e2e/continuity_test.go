@@ -60,6 +60,8 @@ var _ = Describe("A change that nobody notices", func() {
 		f.begin()
 		DeferCleanup(f.end)
 
+		standing := standstill()
+		DeferCleanup(func() { standing() })
 		began := time.Now()
 		for i := 1; i <= rollouts; i++ {
 			next := time.Now().Add(changePace)
@@ -85,10 +87,11 @@ var _ = Describe("A change that nobody notices", func() {
 		peak, at := most(reconnects, rateWindow)
 		even := float64(manyPages) / drainWindow.Seconds()
 		AddReportEntry("figures", fmt.Sprintf("%d changes in %s; %d events, %d sent again, the longest answer after %s; "+
-			"%d deliveries; %d reconnections, at most %.0f a second, %.2f times the even %.0f, %s after the first change",
+			"%d deliveries; %d reconnections, at most %.0f a second, %.2f times the even %.0f, %s after the first change; "+
+			"the test itself stood still for %s",
 			hubs.end().hubs-1, over.Sub(began).Round(time.Second), f.sent(), f.again.Load(), f.longest.Round(time.Millisecond),
 			c.received.Load(), len(reconnects), float64(peak)/rateWindow.Seconds(), float64(peak)/rateWindow.Seconds()/even, even,
-			at.Sub(began).Round(time.Second)), ReportEntryVisibilityAlways)
+			at.Sub(began).Round(time.Second), standing().Round(time.Millisecond)), ReportEntryVisibilityAlways)
 		Expect(c.faults.all()).To(BeEmpty())
 		Expect(f.holes()).To(BeEmpty(), "one log from the first event to the last")
 		Expect(f.sent()).To(BeNumerically(">=", int(over.Sub(began).Seconds()*manyEvents*0.9)), "the rate was held")

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -84,4 +85,24 @@ func most(at []time.Time, window time.Duration) (n int, from time.Time) {
 		}
 	}
 	return n, from
+}
+
+// standstill measures until it is stopped for how long at most this process did not get to run, which delays all of its pages; stop
+// returns it. It is told with the figures: by it, one knows a machine that is too busy from a hub that is not even.
+func standstill() (stop func() time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	longest := make(chan time.Duration, 1)
+	go func() {
+		most := time.Duration(0)
+		for ctx.Err() == nil {
+			due := time.Now().Add(glance)
+			until(ctx, due)
+			most = max(most, time.Since(due))
+		}
+		longest <- most
+	}()
+	return sync.OnceValue(func() time.Duration {
+		cancel()
+		return <-longest
+	})
 }

@@ -170,11 +170,8 @@ var _ = Describe("A change of what a running hub takes up", func() {
 		DeferCleanup(resume)
 		patch(ctx, s.children()["ConfigMap"], `{"data":{"`+render.ConfigKey+`":"{\"version\":1000}"}}`)
 		s.synced(ctx)
-		var reason string
-		Eventually(func() string {
-			reason = s.hubStatus(ctx).ConfigError
-			return reason
-		}).Should(ContainSubstring("version: 1000"))
+		Eventually(s.hubStatus).WithContext(ctx).Should(HaveField("ConfigError", ContainSubstring("version: 1000")))
+		reason := s.hubStatus(ctx).ConfigError
 		s.change(ctx, func(spec *v1alpha1.EventStreamSpec) { spec.Heartbeat.Interval = "7s" })
 		Expect(s.running(ctx)).To(Equal(before))
 		s.send(ctx, "still here")
@@ -209,8 +206,11 @@ func nothing(s *sse.Stream) error {
 	return nil
 }
 
+// hubStatus is what a hub says of its configuration.
+type hubStatus struct{ ConfigHash, ConfigError, WatchError string }
+
 // hubStatus is what the stream's only hub says of itself.
-func (s *stream) hubStatus(ctx context.Context) (status struct{ ConfigHash, ConfigError string }) {
+func (s *stream) hubStatus(ctx context.Context) (status hubStatus) {
 	GinkgoHelper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s:%d/status", s.hub(ctx).Status.PodIP, config.PortAdmin), nil)
 	Expect(err).NotTo(HaveOccurred())
