@@ -169,9 +169,9 @@ func container(in Input) (*corev1ac.ContainerApplyConfiguration, error) {
 		// A hub is up in well under a second and is asked each second; a minute is for nodes that are short of CPU. It is not asked
 		// whether it is ready: one that waits for its certificate is not, and a restart would not bring it.
 		WithStartupProbe(probe("/healthz").WithPeriodSeconds(1).WithFailureThreshold(60)).
-		// One failed answer of a busy hub must not take its only endpoint away; and when a node is emptied, a successor must be known to
-		// be ready before the hub that it took over from has served for config.EndpointsDelay.
-		WithReadinessProbe(probe("/readyz").WithPeriodSeconds(2).WithFailureThreshold(5)).
+		// One failed answer of a busy hub must not take its only endpoint away. But a hub that says it is not ready, since it ends, must
+		// get no more connections well before config.EndpointsDelay is over, and its successor must be known to be ready by then.
+		WithReadinessProbe(probe("/readyz").WithPeriodSeconds(1).WithFailureThreshold(3)).
 		// A restart loses the history, so it is the last resort: a minute of silence.
 		WithLivenessProbe(probe("/healthz").WithPeriodSeconds(10).WithFailureThreshold(6))
 	mounts := references(in.Config)
