@@ -69,7 +69,9 @@ func TestPartsThatMakeNoFrame(t *testing.T) {
 		t.Fatalf("%q, %v", f.Text(), err)
 	}
 	chunk := func(old, now string) func(*event.FrameParts) {
-		return func(p *event.FrameParts) { p.Chunk = []byte(strings.Replace(string(p.Chunk), old, now, 1)) }
+		return func(p *event.FrameParts) {
+			*p = event.FrameParts{Chunk: []byte(strings.Replace(string(p.Chunk), old, now, 1))}
+		}
 	}
 	for name, change := range map[string]func(*event.FrameParts){
 		"nothing":               func(p *event.FrameParts) { p.Chunk = nil },

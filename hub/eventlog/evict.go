@@ -135,14 +135,14 @@ func (m *Memory) loses(t *topic, e *Entry) {
 	if !e.superseded {
 		lost.newest = l
 	}
-	m.charge(t, lost)
+	m.charge(t, &lost)
 }
 
 // charge notes what a topic lost just now, by the count of drops.
-func (m *Memory) charge(t *topic, lost losses) {
-	t.lost.include(lost)
-	t.node.lose(lost)
-	m.lost.include(lost)
+func (m *Memory) charge(t *topic, lost *losses) {
+	t.lost.include(*lost)
+	t.node.lose(*lost)
+	m.lost.include(*lost)
 	if m.losers.newest == t {
 		return
 	}

@@ -47,10 +47,9 @@ func (m *Memory) Feed(after Position) (*Feed, error) {
 	}
 	f := &Feed{log: m}
 	f.begin()
-	if after.Seq == 0 {
-		return f, nil
+	if after.Seq > 0 {
+		f.at = after
 	}
-	f.at = after
 	if m.ends.first() <= after.Completions { // it knows what was forgotten since
 		f.ends = min(f.ends, after.Completions)
 	}
@@ -205,13 +204,10 @@ func (f *Feed) ids(limit int, now time.Duration, into []Record) (records []Recor
 	}
 	told := make([]RecordedID, 0, n)
 	for range n {
-		one := d.order.at(int(f.at.IDs - d.gone))
+		id := d.order.at(int(f.at.IDs - d.gone)).id
+		k := d.known[id] // as it was used last
 		f.at.IDs++
-		k := d.known[one.id]
-		if k.at != one.at {
-			continue // it was used again after its time
-		}
-		told = append(told, RecordedID{ID: one.id, Payload: k.payload, Seq: k.seq, Rule: k.rule, Age: now - k.at})
+		told = append(told, RecordedID{ID: id, Payload: k.payload, Seq: k.seq, Rule: k.rule, Age: now - k.at})
 		into = append(into, Record{ID: &told[len(told)-1]})
 	}
 	return into, f.at.IDs < d.total()

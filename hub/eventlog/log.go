@@ -25,13 +25,13 @@ import (
 // of any forgotten topic of the same rule is then told of a gap that may not be one. A false alarm, never a silent loss.
 type Log interface {
 	// Append stores an event under the next sequence, or finds that it is stored already by its id. It fails with
-	// ErrUndeclared, ErrIDReused, ErrComplete and ErrTooLarge, and stores nothing then. It tells nobody: Announce does.
+	// ErrUndeclared, ErrIDReused, ErrComplete, ErrTooLarge and ErrSealed, and stores nothing then. It tells nobody: Announce does.
 	Append(e *event.Event) (Receipt, error)
 	// Announce tells the channels of Notify that there are new events. Who appends calls it once, after the last event that it has
 	// for now. An event that is never announced is read all the same, but nobody is woken for it.
 	Announce()
 	// Complete says that no event of a topic follows, and returns the position of its end. It may be said again. It fails with
-	// ErrUndeclared. Completeness is forgotten together with a topic.
+	// ErrUndeclared and ErrSealed. Completeness is forgotten together with a topic.
 	Complete(topic string) (event.ID, error)
 	// Subscribe prepares to read what selectors choose, from start on. It fails with ErrUndeclared when a selector can
 	// choose nothing.

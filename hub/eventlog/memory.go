@@ -160,8 +160,8 @@ func (m *Memory) time(now time.Time) time.Duration { return now.Sub(m.began) }
 // Append implements Log.
 func (m *Memory) Append(e *event.Event) (Receipt, error) {
 	now := m.clock()
-	epoch := m.Epoch()
-	draft, entry := event.NewDraft(e, epoch, m.head.Load()+1), newEntry(e, now, m.time(now))
+	epoch := m.epoch.Load()
+	draft, entry := event.NewDraft(e, *epoch, m.head.Load()+1), newEntry(e, now, m.time(now))
 	var id, payload digest
 	if e.ID != "" {
 		id, payload = identity(e)
@@ -174,15 +174,17 @@ func (m *Memory) Append(e *event.Event) (Receipt, error) {
 }
 
 // append is what needs the lock. It says whether the log keeps to its limit.
-func (m *Memory) append(e *event.Event, epoch string, draft *event.Draft, entry *Entry, id, payload digest, now time.Time) (receipt Receipt, fits bool, err error) {
+func (m *Memory) append(e *event.Event, epoch *string, draft *event.Draft, entry *Entry, id, payload digest, now time.Time) (receipt Receipt, fits bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.sealed {
 		return Receipt{}, true, ErrSealed
 	}
-	if receipt.ID.Epoch = m.Epoch(); receipt.ID.Epoch != epoch { // it began anew meanwhile
-		*draft = event.NewDraft(e, receipt.ID.Epoch, m.head.Load()+1)
+	if now := m.epoch.Load(); now != epoch { // it began anew meanwhile
+		epoch = now
+		*draft = event.NewDraft(e, *epoch, m.head.Load()+1)
 	}
+	receipt.ID.Epoch = *epoch
 	if e.ID != "" {
 		k, found, err := m.sent.find(id, payload, entry.at)
 		if err != nil {

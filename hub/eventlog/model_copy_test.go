@@ -46,7 +46,7 @@ func (m *model) feed() (handedOver bool) {
 // tell tells a log a few records, of which some may be lost on the way.
 func (m *model) tell(l *fed) {
 	records, _ := l.feed.Next(1+m.r.IntN(20), nil)
-	cut := m.r.IntN(20) == 0 && !(m.whole && l == m.next)
+	cut := m.r.IntN(20) == 0 && (!m.whole || l != m.next)
 	if cut && len(records) > 0 {
 		records = records[:m.r.IntN(len(records))]
 	}

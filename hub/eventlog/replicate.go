@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,7 +12,7 @@ import (
 
 // Replicate takes over what happened in the log that this one is a copy of: the records of a Feed in their order, in as many calls as
 // one likes. It returns the topics that are complete since; the caller announces, and wakes their readers. The copy drops what is due
-// by itself, and notes as lost what the other log lost and it never had. It keeps the slices of frames.
+// by itself, and notes as lost what the other log lost and it never had. It keeps the slices of frames, and keys.
 //
 // It fails when the log is not sealed, and on a record that no feed of such a log tells; some of those before may not be taken over then
 // either. To feed it on from its Position is always right.
@@ -40,6 +41,8 @@ func (m *Memory) Replicate(records []Record) (ended []string, err error) {
 	return ended, nil
 }
 
+var errAppends = errors.New("the log appends by itself: replicate only to one that is sealed")
+
 // adopt declares the other log's rules. A copy that has not come farther than what a feed begins with begins anew, since the other log
 // may have forgotten meanwhile which topics lost something.
 func (m *Memory) adopt(r *RecordedRules) error {
@@ -52,6 +55,10 @@ func (m *Memory) adopt(r *RecordedRules) error {
 		rules[i] = Rule{s, max(1, one.Events), one.Age}
 	}
 	m.mu.Lock()
+	if !m.sealed {
+		m.mu.Unlock()
+		return errAppends
+	}
 	if r.First && m.filling && m.head.Load() == 0 {
 		m.history = newHistory(nil)
 		m.replica = replica{sealed: true, filling: true, fresh: true}
@@ -83,7 +90,7 @@ func (m *Memory) replicate(records []Record, now time.Time) (taken int, fits boo
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.sealed {
-		return 0, true, fmt.Errorf("the log appends by itself: replicate only to one that is sealed")
+		return 0, true, errAppends
 	}
 	for i, r := range records {
 		switch {
@@ -164,7 +171,7 @@ func (m *Memory) replicateLoss(r *RecordedLoss) error {
 		t, err := m.topic(r.Selector)
 		switch {
 		case err == nil && r.All.Seq > 0:
-			m.charge(t, lost)
+			m.charge(t, &lost)
 			m.settle(t)
 		case err == nil:
 			m.settle(t)

@@ -28,7 +28,7 @@ func TestACopyTellsItsReadersWhatItsOriginWould(t *testing.T) {
 		w.stays.clock = clock
 		m.Memory = NewMemory(rules, 1<<20, w.stays.linger)
 		m.clock = clock
-		w.Memory.epoch.Store(w.stays.epoch.Load())
+		w.epoch.Store(w.stays.epoch.Load())
 		for range 300 {
 			w.step()
 		}
