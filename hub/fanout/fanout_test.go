@@ -303,25 +303,6 @@ func TestSlowReaderIsToldAndThenCut(t *testing.T) {
 	}
 }
 
-func TestDrainIsSpreadOverTheWindow(t *testing.T) {
-	h := newHub(t, 2, calm)
-	const readers = 20
-	for range readers {
-		r := newRecorder()
-		h.read(r, "", "a")
-		r.until(t, "open", contains("runnel-open"))
-	}
-	h.pool.Drain(time.Hour)
-	var due []instant
-	h.pool.each(func(r *reader) { due = append(due, r.ending.Load().at) })
-	slices.Sort(due)
-	for i := 1; i < len(due); i++ {
-		if got := due[i] - due[i-1]; got != time.Hour/readers {
-			t.Errorf("reader %d ends %v after the one before", i, got)
-		}
-	}
-}
-
 func TestRefusalLeavesTheCursorAlone(t *testing.T) {
 	h := newHub(t, 2, calm)
 	r := newRecorder()

@@ -56,6 +56,7 @@ type Pool struct {
 	readers  atomic.Int64
 	drained  atomic.Pointer[instant] // when Drain's window ends
 	loops    sync.WaitGroup
+	ctx      context.Context // of the loops
 	stop     context.CancelFunc
 }
 
@@ -63,7 +64,7 @@ type Pool struct {
 // descriptors.
 func New(log eventlog.Log, settings Settings, observer Observer) (*Pool, error) {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &Pool{log: log, observer: observer, began: time.Now(), stop: stop}
+	p := &Pool{log: log, observer: observer, began: time.Now(), ctx: ctx, stop: stop}
 	p.settings.Store(&settings)
 	for range runtime.GOMAXPROCS(0) {
 		poller, err := poll.New()
@@ -126,18 +127,6 @@ func (p *Pool) Subscriptions(topic string) (n int) {
 		n += s.subscriptions(topic)
 	}
 	return n
-}
-
-// Drain ends all readers, spread evenly over a window, and those that still come at the window's end. It returns at once.
-func (p *Pool) Drain(window time.Duration) {
-	now := p.now()
-	end := now + window
-	p.drained.Store(&end)
-	var all []*reader
-	p.each(func(r *reader) { all = append(all, r) })
-	for i, r := range all {
-		r.endAt(now+window*time.Duration(i)/time.Duration(len(all)), ReasonDrain)
-	}
 }
 
 // EndRemoved ends the readers of what is no longer declared or no longer granted to them.
