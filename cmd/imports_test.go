@@ -21,6 +21,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		{"hub/event", module, "event stands alone"},
 		{"hub/eventlog", "net/http", "the log knows no sockets"},
 		{"hub/fanout", "net/http", "the fan-out knows no HTTP"},
+		{"hub/peer", module + "hub/fanout", "hubs tell each other of events, not of readers"},
 		{"controllers/render", "sigs.k8s.io/controller-runtime", "render is pure: it has no client"},
 		{"controllers/render", module + "hub/eventlog", "render needs the hub's configuration alone"},
 		{"cmd/operator", "go.etcd.io/etcd/server", "the API server of the tests stays there"},
