@@ -4,18 +4,21 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 	"github.com/runnel-dev/runnel/controllers/render"
+	"github.com/runnel-dev/runnel/controllers/rules"
 	"github.com/runnel-dev/runnel/test/platform"
 )
 
@@ -36,12 +39,7 @@ var _ = Describe("An operator for some namespaces", func() {
 		Expect(c.Client.Get(ctx, types.NamespacedName{Namespace: "team-c", Name: "shop"}, other)).To(Succeed())
 		Expect(other.Status.Conditions).To(BeEmpty(), "it was there before the others, which are ready")
 
-		operator := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "runnel-operator"}}
-		Expect(c.Client.Get(ctx, client.ObjectKeyFromObject(operator), operator)).To(Succeed())
-		args := operator.Spec.Template.Spec.Containers[0].Args
-		Expect(args[0]).To(Equal("--hub-image=runnel:0.1.0"))
-		args[0] = "--hub-image=runnel:0.2.0"
-		Expect(c.Client.Update(ctx, operator)).To(Succeed())
+		c.upgradeOperator(ctx, "runnel:0.2.0")
 		c.runs(ctx, follows, "runnel:0.2.0")
 		Expect(c.get(ctx, stays).Status.Image).To(Equal("runnel:0.1.0"))
 		Expect(c.pods(ctx, stays)).To(Equal(before), "its policy is the operator's, which is Manual")
@@ -51,6 +49,38 @@ var _ = Describe("An operator for some namespaces", func() {
 		Expect(c.Client.Update(ctx, s)).To(Succeed())
 		c.runs(ctx, stays, "runnel:0.2.0")
 		Expect(c.log(ctx)).NotTo(ContainSubstring("forbidden"))
+	}, SpecTimeout(3*time.Minute))
+
+	It("stops at an image that cannot be pulled, with every hub of before still serving", func(ctx SpecContext) {
+		c := startFewNamespaces(ctx)
+		streams := []types.NamespacedName{
+			c.stream(ctx, "team-a", v1alpha1.UpgradeOnOperatorUpgrade), c.stream(ctx, "team-b", v1alpha1.UpgradeOnOperatorUpgrade),
+		}
+		c.upgradeOperator(ctx, "nowhere:0.2.0", "--max-concurrent-upgrades=1")
+		stuck := func() (names []string) {
+			for _, key := range streams {
+				s := c.get(ctx, key)
+				Expect(meta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionAvailable)).To(BeTrue())
+				if ready := meta.FindStatusCondition(s.Status.Conditions, v1alpha1.ConditionReady); ready.Status == metav1.ConditionFalse &&
+					ready.Reason == v1alpha1.ReasonProgressing && strings.Contains(ready.Message, "cannot pull image nowhere:0.2.0") {
+					names = append(names, key.Namespace)
+				}
+			}
+			return names
+		}
+		Eventually(stuck).WithTimeout(takeover + patience).Should(HaveLen(1))
+		for _, key := range streams {
+			s := c.get(ctx, key)
+			Expect(rules.Broken(s)).To(BeEmpty())
+			if key.Namespace != stuck()[0] {
+				Expect(s.Status.Image).To(Equal("runnel:0.1.0"), "it waits for its turn")
+				Expect(meta.IsStatusConditionTrue(s.Status.Conditions, v1alpha1.ConditionReady)).To(BeTrue())
+			}
+		}
+		c.upgradeOperator(ctx, "runnel:0.3.0")
+		for _, key := range streams {
+			c.runs(ctx, key, "runnel:0.3.0")
+		}
 	}, SpecTimeout(3*time.Minute))
 })
 
@@ -75,6 +105,18 @@ func startFewNamespaces(ctx context.Context) *fewNamespaces {
 	Expect(c.Sandbox.Install(ctx, filepath.Join(platform.Root(), "config", "namespaced"))).To(Succeed())
 	Expect(c.Client.Create(ctx, shop("team-c"))).To(Succeed())
 	return c
+}
+
+// upgradeOperator gives the operator another image for hubs, and further flags.
+func (c *fewNamespaces) upgradeOperator(ctx context.Context, image string, flags ...string) {
+	GinkgoHelper()
+	operator := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "runnel-operator"}}
+	Expect(c.Client.Get(ctx, client.ObjectKeyFromObject(operator), operator)).To(Succeed())
+	container := &operator.Spec.Template.Spec.Containers[0]
+	Expect(container.Args[0]).To(HavePrefix("--hub-image="))
+	container.Args[0] = "--hub-image=" + image
+	container.Args = append(container.Args, flags...)
+	Expect(c.Client.Update(ctx, operator)).To(Succeed())
 }
 
 // stream makes a stream and waits until it is Ready.
