@@ -120,7 +120,7 @@ var _ = Describe("What belongs to a stream", func() {
 		restartOperator(ctx)
 		settledAfter(ctx, 0)
 		Expect(s.allVersions(ctx)).To(Equal(before), "after the operator's restart")
-		Eventually(s.events).WithContext(ctx).Should(ConsistOf("Accepted", "Available", "ConfigLoaded"))
+		Eventually(s.events).WithContext(ctx).WithTimeout(patience).Should(ConsistOf("Accepted", "Available", "ConfigLoaded"))
 	})
 
 	It("never takes the place of somebody else's object", func(ctx SpecContext) {

@@ -175,6 +175,6 @@ func settledAfter(ctx context.Context, done float64) float64 {
 		var err error
 		w, err = operatorWork(ctx)
 		return w.idle && w.done > done, err
-	}).WithContext(ctx).Should(BeTrue(), "the operator does not settle")
+	}).WithContext(ctx).WithTimeout(patience).Should(BeTrue(), "the operator does not settle")
 	return w.done
 }
