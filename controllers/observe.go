@@ -102,11 +102,15 @@ func (r *Reconciler) renew(ctx context.Context, v *view, pods []*corev1.Pod, kno
 		return 0, nil
 	}
 	var stale []*corev1.Pod
-	pace, late := patient, v.depends
+	pace, late, silent := patient, v.depends, false
 	for i, h := range v.hubs {
 		late = late || h.late != ""
-		// That a hub gets ready, a watch tells; one that leaves has its files for the last time.
-		if h.leaving || h.loaded(v.configHash) || !h.ready && len(h.missing) == 0 {
+		switch {
+		case h.leaving, h.loaded(v.configHash): // one that leaves has its files for the last time
+			continue
+		case !h.ready && len(h.missing) == 0:
+			// That it gets ready, a watch tells; that it can say why it does not, nobody does.
+			silent = silent || !h.asked && isRunning(pods[i])
 			continue
 		}
 		stale = append(stale, pods[i])
@@ -117,6 +121,10 @@ func (r *Reconciler) renew(ctx context.Context, v *view, pods []*corev1.Pod, kno
 		case pace == patient:
 			pace = waiting
 		}
+	}
+	if len(stale) == 0 && silent {
+		_, wait := known.due(v.configHash, waiting, time.Now())
+		return wait, nil
 	}
 	if len(stale) == 0 {
 		known.done()

@@ -85,6 +85,26 @@ func TestAHubThatIsNotReadyMaySayWhy(t *testing.T) {
 	g.Expect(w.condition("Ready")).To(Equal("True/Ready"))
 }
 
+func TestAHubThatCannotSayYetWhyItIsNotReadyIsAskedAgain(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	w.change(func(s *v1alpha1.EventStreamSpec) { s.TLS = &v1alpha1.TLS{SecretName: "shop-tls"} })
+	w.hubIsReady(corev1.ConditionFalse)
+	w.hub = nil // its process has been started and does not listen yet
+	w.reconcile()
+	w.rolls("shop")
+	for range 3 {
+		w.timePasses()
+		g.Expect(w.reconcile().RequeueAfter).To(And(BeNumerically(">", 0), BeNumerically("<=", longestWaiting)))
+		g.Expect(w.writes).NotTo(ContainElement(HavePrefix("patch")), "its files are new")
+	}
+	w.hubReloads()
+	w.hub.Missing = []string{"Secret shop-tls, key tls.crt"}
+	w.timePasses()
+	w.reconcile()
+	g.Expect(w.condition("Available")).To(Equal("False/SecretMissing"))
+}
+
 func TestKeysAloneNeedNothingOfTheCluster(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(g)
