@@ -34,6 +34,7 @@ var watched *statusWatch
 
 func TestEndToEnd(t *testing.T) {
 	SetDefaultEventuallyTimeout(patience)
+	EnforceDefaultTimeoutsWhenUsingContexts()
 	SetDefaultEventuallyPollingInterval(glance)
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "End to end")
