@@ -40,6 +40,9 @@ const (
 	// waits a second for hubs.
 	reconcileTimeout = time.Minute
 
+	// standByPause is between two tries to stand by. The ports of the one before are free by then.
+	standByPause = time.Second
+
 	// syncedTimeout is how long a readiness probe waits to see that the cache is filled.
 	syncedTimeout = 100 * time.Millisecond
 )
@@ -56,39 +59,74 @@ func main() {
 	logger := zap.New(zap.UseFlagOptions(&o.zap))
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
-	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
+	if err := work(ctrl.SetupSignalHandler(), o); err != nil {
 		logger.Error(err, "The operator ends")
 		os.Exit(1)
 	}
 }
 
-// run works until the context ends.
-func run(ctx context.Context, o *options) error {
+// work runs until the context ends. An operator that led and cannot renew its lease, as when the API server is gone for longer than
+// 10 s, stands by again: its process goes on, so that nobody takes it for one that crashes. It ends with an error if it never led.
+func work(ctx context.Context, o *options) error {
+	led := false
+	for {
+		leads, err := run(ctx, o)
+		led = led || leads
+		if err == nil || !led || ctx.Err() != nil {
+			return err
+		}
+		ctrl.Log.Error(err, "The operator stands by again")
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(standByPause):
+		}
+	}
+}
+
+// run works until the context ends or the operator no longer leads. It says whether it led.
+func run(ctx context.Context, o *options) (led bool, err error) {
+	mgr, done, err := setup(ctx, o)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	err = mgr.Start(ctx)
+	select {
+	case <-mgr.Elected():
+		led = true
+	default:
+	}
+	return led, err
+}
+
+// setup makes a manager. What it returns beside it is called when that has ended.
+func setup(ctx context.Context, o *options) (mgr ctrl.Manager, done func(), err error) {
 	restConfig, err := ctrl.GetConfig()
 	if err != nil {
-		return fmt.Errorf("connection to the API server: %w", err)
+		return nil, nil, fmt.Errorf("connection to the API server: %w", err)
 	}
 	managerOptions, err := o.manager()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	mgr, err := ctrl.NewManager(restConfig, managerOptions)
+	mgr, err = ctrl.NewManager(restConfig, managerOptions)
 	if err != nil {
-		return fmt.Errorf("manager: %w", err)
+		return nil, nil, fmt.Errorf("manager: %w", err)
 	}
 	cluster, err := issuer.NewCluster(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	issuers := issuer.NewPoller(cluster)
 	host, err := os.Hostname()
 	if err != nil {
-		return fmt.Errorf("name of this host, which events tell: %w", err)
+		return nil, nil, fmt.Errorf("name of this host, which events tell: %w", err)
 	}
 	// The manager's client follows what it writes in a cache; events it has no right to read, and no use for.
 	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})
 	if err != nil {
-		return fmt.Errorf("client for events: %w", err)
+		return nil, nil, fmt.Errorf("client for events: %w", err)
 	}
 	recorder := controllers.NewEventWriter(direct, "runnel-"+host)
 	reconciler := &controllers.Reconciler{
@@ -103,10 +141,11 @@ func run(ctx context.Context, o *options) error {
 		UpgradePolicy:      o.upgradePolicy,
 		ConcurrentUpgrades: o.upgrades,
 	}
+	waiting := reconciler.UpgradesWaiting()
 	err = errors.Join(
 		mgr.Add(issuers),
 		mgr.Add(recorder),
-		metrics.Registry.Register(reconciler.UpgradesWaiting()),
+		metrics.Registry.Register(waiting),
 		reconciler.SetupWithManager(ctx, mgr, issuers.Changed(), o.concurrent),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("cache", func(r *http.Request) error {
@@ -118,10 +157,12 @@ func run(ctx context.Context, o *options) error {
 			return nil
 		}),
 	)
+	done = func() { metrics.Registry.Unregister(waiting) }
 	if err != nil {
-		return fmt.Errorf("setup: %w", err)
+		done()
+		return nil, nil, fmt.Errorf("setup: %w", err)
 	}
-	return mgr.Start(ctx)
+	return mgr, done, nil
 }
 
 // manager returns the options of the manager.
@@ -154,6 +195,8 @@ func (o *options) manager() (ctrl.Options, error) {
 		// There is no webhook, and no port for one.
 		WebhookServer: webhook.NewServer(webhook.Options{Port: -1}),
 		Controller: config.Controller{
+			// An operator that stands by again makes its controller anew.
+			SkipNameValidation: ptr.To(true),
 			// An operator that stands by has its cache filled when it becomes the leader.
 			EnableWarmup:          ptr.To(true),
 			ReconciliationTimeout: reconcileTimeout,
