@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"time"
 
@@ -101,26 +100,6 @@ var _ = Describe("What belongs to a stream", func() {
 		Expect(s.hub(ctx).Annotations).To(HaveKey(restartedAt))
 		d := get(ctx, s.child("shop-hub"), &appsv1.Deployment{})
 		Expect(d.Spec.Template.Annotations).To(HaveKey(restartedAt))
-	})
-
-	It("is not written when there is nothing to change, whatever makes the operator look", func(ctx SpecContext) {
-		s := serving(ctx)
-		w, err := operatorWork(ctx)
-		Expect(err).NotTo(HaveOccurred())
-		done := settledAfter(ctx, w.done-1)
-		configMap := s.children()["ConfigMap"]
-		// The stranger's own writes move the ConfigMap, so it is counted by hand.
-		before := s.allVersions(ctx)
-		for i := range 5 {
-			patch(ctx, configMap, fmt.Sprintf(`{"metadata":{"annotations":{"team.example/round":"%d"}}}`, i))
-			before["ConfigMap"] = configMap.GetResourceVersion()
-			done = settledAfter(ctx, done)
-			Expect(s.allVersions(ctx)).To(Equal(before))
-		}
-		restartOperator(ctx)
-		settledAfter(ctx, 0)
-		Expect(s.allVersions(ctx)).To(Equal(before), "after the operator's restart")
-		Eventually(s.events).WithContext(ctx).WithTimeout(patience).Should(ConsistOf("Accepted", "Available", "ConfigLoaded"))
 	})
 
 	It("never takes the place of somebody else's object", func(ctx SpecContext) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 	"github.com/runnel-dev/runnel/test/platform"
+	"github.com/runnel-dev/runnel/test/sandbox"
 )
 
 const (
@@ -44,7 +45,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	logf.SetLogger(GinkgoLogr)
 	bin, err := platform.Programs(ctx)
 	Expect(err).NotTo(HaveOccurred())
-	p, err = platform.Start(ctx, platform.Options{Bin: bin})
+	p, err = platform.Start(ctx, platform.Options{Bin: bin, Sandbox: sandbox.Options{Calls: calls.tell}})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() {
 		Expect(p.Stop()).To(Succeed())

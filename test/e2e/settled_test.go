@@ -1,0 +1,141 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/runnel-dev/runnel/api/v1alpha1"
+)
+
+const (
+	// forced is how often an operator is made to look at a settled stream.
+	forced = 20
+	// truth is how late a status may be.
+	truth = time.Second
+	// attempts to measure it: a machine that is busy with something else can only make it longer. Before a third one, the kubelet
+	// would hold the hub back for 20 s.
+	attempts = 2
+)
+
+var _ = Describe("A settled stream", func() {
+	It("costs no write request, whatever makes the operator look", func(ctx SpecContext) {
+		s := serving(ctx)
+		user := operatorUser(ctx)
+		Eventually(s.events).WithContext(ctx).WithTimeout(patience).Should(ConsistOf("Accepted", "Available", "ConfigLoaded"))
+		w, err := operatorWork(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		done := settledAfter(ctx, w.done-1)
+		configMap := s.children()["ConfigMap"]
+		// The stranger's own writes move the ConfigMap, so it is counted by hand.
+		before, mark := s.allVersions(ctx), calls.mark()
+		for i := range forced {
+			patch(ctx, configMap, fmt.Sprintf(`{"metadata":{"annotations":{"team.example/round":"%d"}}}`, i))
+			before["ConfigMap"] = configMap.GetResourceVersion()
+			now := settledAfter(ctx, done)
+			Expect(now-done).To(BeEquivalentTo(1), "one change of somebody else is one reconciliation")
+			done = now
+		}
+		Expect(calls.writes(user, mark)).To(BeEmpty())
+		Expect(s.allVersions(ctx)).To(Equal(before))
+
+		mark = calls.mark()
+		restartOperator(ctx)
+		settledAfter(ctx, 0)
+		Expect(calls.writes(user, mark)).To(HaveEach(HavePrefix("create events")), "a new leader says only that it leads")
+		Expect(s.allVersions(ctx)).To(Equal(before), "after the operator's restart")
+		Eventually(s.events).WithContext(ctx).WithTimeout(patience).Should(ConsistOf("Accepted", "Available", "ConfigLoaded"))
+	})
+
+	It("is reconciled once for a spec that changes only its status, and no more while that cannot be carried out", func(ctx SpecContext) {
+		s := serving(ctx)
+		w, err := operatorWork(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		done := settledAfter(ctx, w.done-1)
+		s.change(ctx, func(spec *v1alpha1.EventStreamSpec) { spec.Retention.Bytes = new(resource.MustParse("4Gi")) })
+		s.condition(ctx, v1alpha1.ConditionStalled, "True", "Invalid")
+		Expect(settledAfter(ctx, done)-done).To(BeEquivalentTo(1), "the status that the operator writes is no news to it")
+		Consistently(func() (float64, error) {
+			w, err := operatorWork(ctx)
+			return w.done - done, err
+		}, 2*time.Second, 200*time.Millisecond).WithContext(ctx).Should(BeEquivalentTo(1), "only a new spec helps")
+	})
+
+	It("is all that the operator watches, with its children", func(ctx SpecContext) {
+		// A kind that is added here is held in the operator's memory for the whole cluster.
+		Expect(calls.follows(operatorUser(ctx))).To(Equal([]string{"configmaps", "deployments", "eventstreams", "pods", "serviceaccounts", "services"}))
+	})
+
+	It("says within a second that its hub is gone, and that it is back", func(ctx SpecContext) {
+		s := serving(ctx)
+		l := s.lateness(ctx)
+		var gone, back []time.Duration
+		for range attempts {
+			pod := s.hub(ctx)
+			Expect(p.Node.Kill(pod.Namespace, pod.Name)).To(Succeed())
+			gone = append(gone, l.until(false))
+			back = append(back, l.until(true))
+		}
+		AddReportEntry("late", fmt.Sprint("gone ", gone, ", back ", back), ReportEntryVisibilityFailureOrVerbose)
+		Expect(gone).To(ContainElement(BeNumerically("<", truth)))
+		Expect(back).To(ContainElement(BeNumerically("<", truth)))
+	})
+})
+
+// lateness compares when a stream's hub changes with when its status says so, as one who watches both sees them.
+type lateness struct {
+	hub, stream chan bool
+}
+
+func (s *stream) lateness(ctx context.Context) *lateness {
+	GinkgoHelper()
+	c, err := client.NewWithWatch(p.Config, client.Options{Scheme: p.Client.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	l := &lateness{hub: make(chan bool, 100), stream: make(chan bool, 100)}
+	var following sync.WaitGroup
+	DeferCleanup(following.Wait) // after the watches have been stopped
+	follow := func(list client.ObjectList, told chan<- bool, ready func(client.Object) bool) {
+		w, err := c.Watch(context.WithoutCancel(ctx), list, client.InNamespace(s.key.Namespace))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(w.Stop)
+		following.Go(func() {
+			before := true
+			for e := range w.ResultChan() {
+				if o, ok := e.Object.(client.Object); ok && e.Type != watch.Deleted && ready(o) != before {
+					before = !before
+					told <- before
+				}
+			}
+		})
+	}
+	follow(&corev1.PodList{}, l.hub, func(o client.Object) bool {
+		for _, c := range o.(*corev1.Pod).Status.Conditions {
+			if c.Type == corev1.PodReady {
+				return c.Status == corev1.ConditionTrue
+			}
+		}
+		return false
+	})
+	follow(&v1alpha1.EventStreamList{}, l.stream, func(o client.Object) bool {
+		return meta.IsStatusConditionTrue(o.(*v1alpha1.EventStream).Status.Conditions, v1alpha1.ConditionReady)
+	})
+	return l
+}
+
+// until waits until the hub is ready or not, and then until the stream says so. It returns the time between the two.
+func (l *lateness) until(ready bool) time.Duration {
+	GinkgoHelper()
+	Eventually(l.hub).Should(Receive(Equal(ready)))
+	began := time.Now()
+	Eventually(l.stream).Should(Receive(Equal(ready)))
+	return time.Since(began)
+}
