@@ -56,8 +56,8 @@ type Options struct {
 	// SlowProbes probes a pod only as often as its probes' periods say. By default a probe is tried ten times a second
 	// until it succeeds for the first time.
 	SlowProbes bool
-	// FakeReady makes pods ready at once, with an address, but without processes. Services then lead nowhere, and have no
-	// listeners.
+	// FakeReady makes pods ready at once, with an address, but without processes. Services then lead nowhere: they have neither
+	// listeners nor EndpointSlices. Nor are there the node's events.
 	FakeReady bool
 }
 

@@ -44,25 +44,33 @@ func (c Calls) Since(before Calls) Calls {
 	return out
 }
 
-// counter counts the calls of one user.
+// counter counts the calls of one user, and of all others.
 type counter struct {
 	user string
 
-	mu    sync.Mutex
-	calls Calls
+	mu            sync.Mutex
+	calls, others Calls
 }
 
 func (c *counter) tell(call sandbox.Call) {
-	if call.User != c.user {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.calls[Kind{call.Verb, call.Resource}]++
+	if kind := (Kind{call.Verb, call.Resource}); call.User == c.user {
+		c.calls[kind]++
+	} else {
+		c.others[kind]++
+	}
 }
 
 func (c *counter) now() Calls {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return maps.Clone(c.calls)
+}
+
+// nowOthers counts the load's calls and those of the cluster's own controllers.
+func (c *counter) nowOthers() Calls {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.others)
 }

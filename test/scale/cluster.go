@@ -51,7 +51,7 @@ type cluster struct {
 // newCluster starts all but the operator.
 func newCluster(ctx context.Context, o Options) (_ *cluster, err error) {
 	c := &cluster{
-		calls:   &counter{user: fmt.Sprintf("system:serviceaccount:%s:%s", operatorNamespace, operatorAccount), calls: Calls{}},
+		calls:   &counter{user: fmt.Sprintf("system:serviceaccount:%s:%s", operatorNamespace, operatorAccount), calls: Calls{}, others: Calls{}},
 		tracker: churn.NewTracker(), ended: make(chan error, 1),
 	}
 	c.Platform, err = platform.Start(ctx, platform.Options{Bin: o.Bin, Sandbox: sandbox.Options{FakeReady: true, Calls: c.calls.tell}})

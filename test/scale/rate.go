@@ -2,8 +2,12 @@ package scale
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"time"
 
 	"github.com/runnel-dev/runnel/test/bench/process"
@@ -21,7 +25,7 @@ func (c *cluster) churn(ctx context.Context, o Options, rate float64) (out Churn
 	if err != nil {
 		return out, err
 	}
-	calls, begin := c.calls.now(), time.Now()
+	calls, others, begin := c.calls.now(), c.calls.nowOthers(), time.Now()
 	operator, err := c.manager.Usage()
 	if err != nil {
 		return out, err
@@ -31,7 +35,9 @@ func (c *cluster) churn(ctx context.Context, o Options, rate float64) (out Churn
 		return out, err
 	}
 	watching := c.watchMemory(ctx)
+	profiled := c.profileCPU(ctx, o, fmt.Sprintf("%.0f", rate))
 	out.Sent, err = c.load.Run(ctx, churn.Published, rate, int(rate*o.Churn.Seconds()))
+	err = errors.Join(err, profiled())
 	if err == nil {
 		err = c.allReady(ctx)
 	}
@@ -53,7 +59,7 @@ func (c *cluster) churn(ctx context.Context, o Options, rate float64) (out Churn
 	out.Applied, out.Ready = Times{applied.Quantile(0.5), applied.Quantile(0.99)}, Times{ready.Quantile(0.5), ready.Quantile(0.99)}
 	out.Queued, out.Reconcile = since(before.Queued, after.Queued), since(before.Took, after.Took)
 	out.Reconciles, out.Errors = after.Reconciled-before.Reconciled, after.Errors-before.Errors
-	out.Calls = c.calls.now().Since(calls)
+	out.Calls, out.Others = c.calls.now().Since(calls), c.calls.nowOthers().Since(others)
 	return out, err
 }
 
@@ -90,4 +96,32 @@ func (c *cluster) watchMemory(ctx context.Context) func() Size {
 		<-done
 		return most
 	}
+}
+
+// profileCPU has profiles of the operator and of this process written, if they are wanted, until the returned function is called.
+func (c *cluster) profileCPU(ctx context.Context, o Options, name string) func() error {
+	if !o.Profiles {
+		return func() error { return nil }
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- writeTo(filepath.Join(o.Dir, "operator-"+name+".pprof"), func(f *os.File) error { return c.manager.CPU(ctx, o.Churn, f) })
+	}()
+	own, err := os.Create(filepath.Join(o.Dir, "sandbox-"+name+".pprof"))
+	if err == nil {
+		err = pprof.StartCPUProfile(own)
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return errors.Join(err, own.Close(), <-done)
+	}
+}
+
+// writeTo makes a file.
+func writeTo(path string, write func(*os.File) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
 }

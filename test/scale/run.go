@@ -19,7 +19,7 @@ type Options struct {
 	Bin string
 	// OperatorArgs are further flags of the operator.
 	OperatorArgs []string
-	// Dir takes the operator's log and, if Profiles, profiles of its heap.
+	// Dir takes the operator's log and, if Profiles, profiles of its heap, and of its CPU and this process's.
 	Dir      string
 	Profiles bool
 	// Sizes are numbers of streams, in ascending order. All but the memory is measured at the last one.
@@ -53,7 +53,8 @@ type Churn struct {
 	Queued, Reconcile Times
 	// Reconciles and Errors count.
 	Reconciles, Errors float64
-	Calls              Calls
+	// Calls of the operator, and Others of the load, the cluster's controllers and the node.
+	Calls, Others Calls
 	// Peak is the most memory that was seen, once a second.
 	Peak Size
 	// Operator and Sandbox are the CPU time of the operator, and of API server, node, stand-ins and load together; until all
@@ -146,21 +147,14 @@ func (c *cluster) grow(ctx context.Context, n int, o Options) (s Size, err error
 		return s, err
 	}
 	if o.Profiles {
-		if err := c.profile(ctx, filepath.Join(o.Dir, fmt.Sprintf("heap-%d.pprof", n))); err != nil {
+		path := filepath.Join(o.Dir, fmt.Sprintf("heap-%d.pprof", n))
+		if err := writeTo(path, func(f *os.File) error { return c.manager.Profile(ctx, f) }); err != nil {
 			return s, err
 		}
 	}
 	m, err := c.memory(ctx)
 	m.Streams, m.Grew = n, s.Grew
 	return m, err
-}
-
-func (c *cluster) profile(ctx context.Context, path string) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(c.manager.Profile(ctx, f), f.Close())
 }
 
 // memory is what the operator holds now.

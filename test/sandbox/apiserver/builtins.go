@@ -51,7 +51,11 @@ func (b *builder) storages() (map[schema.GroupVersion]map[string]rest.Storage, [
 		into(k.gv)
 	}
 	c := b.etcd.StorageConfig // the groups that share another one's storage are not among its versions
-	c.Codec = b.registry.codecs.LegacyCodec(versions...)
+	codec, err := b.registry.storageCodec(versions)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Codec = codec
 	c.StorageObjectCountTracker = b.config.StorageObjectCountTracker
 	getter := b.etcd.CreateRESTOptionsGetter(&options.SimpleStorageFactory{StorageConfig: c}, b.config.ResourceTransformers)
 	resources := map[schema.GroupResource]*resource{}

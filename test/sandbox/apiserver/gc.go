@@ -150,6 +150,21 @@ func (g *collector) find(uid types.UID) (o object, dependents []object, ok bool)
 	return o, dependents, ok
 }
 
+// kept says whether every owner of an object is there, and stays: the server need not be asked, since what ends that is seen, and
+// brings the object back.
+func (g *collector) kept(o object) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, ref := range o.meta.OwnerReferences {
+		owner, ok := g.objects[ref.UID]
+		if !ok || owner.meta.DeletionTimestamp != nil || owner.meta.Name != ref.Name || owner.kind.Kind != ref.Kind ||
+			owner.namespaced && owner.meta.Namespace != o.meta.Namespace {
+			return false
+		}
+	}
+	return true
+}
+
 func has(m *metav1.PartialObjectMetadata, finalizer string) bool {
 	return slices.Contains(m.Finalizers, finalizer)
 }

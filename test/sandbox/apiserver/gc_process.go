@@ -22,7 +22,7 @@ func (g *collector) process(ctx context.Context, uid types.UID) error {
 		return g.orphan(ctx, o)
 	case o.meta.DeletionTimestamp != nil && has(o.meta, metav1.FinalizerDeleteDependents):
 		return g.deleteForeground(ctx, o, dependents)
-	case o.meta.DeletionTimestamp != nil || len(o.meta.OwnerReferences) == 0:
+	case o.meta.DeletionTimestamp != nil || g.kept(o):
 		return nil
 	}
 	return g.collect(ctx, o, len(dependents) > 0)

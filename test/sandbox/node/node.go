@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -55,8 +56,8 @@ type Options struct {
 	// ProbeInterval is how often a probe is tried until it succeeds for the first time, where its period is longer, so
 	// that a pod is ready as soon as it can be. Default 0: only as often as its period says.
 	ProbeInterval time.Duration
-	// FakeReady makes pods ready at once, with an address, but without processes. Services then lead nowhere, and have no
-	// listeners.
+	// FakeReady makes pods ready at once, with an address, but without processes. Services then lead nowhere: they have neither
+	// listeners nor EndpointSlices. Nor are there events, which would be a third of what is written.
 	FakeReady bool
 }
 
@@ -112,6 +113,7 @@ type parts struct {
 func newParts(o Options) (*parts, error) {
 	watching := rest.CopyConfig(o.Config)
 	watching.QPS = -1 // a node that waits for itself tests nothing
+	watching.ContentType = runtime.ContentTypeProtobuf
 	calling := rest.CopyConfig(watching)
 	calling.Timeout = callTimeout
 	watcher, err := kubernetes.NewForConfig(watching)
@@ -161,7 +163,9 @@ func start(ctx context.Context, o Options) (*Node, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	p.events.StartRecordingToSink(p.sink)
+	if !p.fake {
+		p.events.StartRecordingToSink(p.sink)
+	}
 	p.informers.Start(ctx.Done())
 	if err := p.prepare(ctx); err != nil {
 		cancel()
@@ -194,8 +198,8 @@ func (p *parts) run(ctx context.Context) error {
 	var err error
 	all.Go(func() { err = p.kubelet.Run(ctx) })
 	all.Go(func() { p.controllers.Run(ctx) })
-	all.Go(func() { p.endpoints.Run(ctx) })
 	if !p.fake {
+		all.Go(func() { p.endpoints.Run(ctx) })
 		all.Go(func() { p.proxy.Run(ctx) })
 	}
 	all.Go(func() { p.names.Run(ctx) })

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -96,6 +97,16 @@ func (m *Manager) Collect(ctx context.Context) error {
 // Profile collects the operator's garbage and writes a profile of its heap, for `go tool pprof`.
 func (m *Manager) Profile(ctx context.Context, to io.Writer) error {
 	body, err := m.get(ctx, "http://"+m.profiles+"/debug/pprof/heap?gc=1", "")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, body)
+	return errors.Join(err, body.Close())
+}
+
+// CPU profiles the operator for a time, and writes the profile.
+func (m *Manager) CPU(ctx context.Context, d time.Duration, to io.Writer) error {
+	body, err := m.get(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", m.profiles, d.Seconds()), "")
 	if err != nil {
 		return err
 	}

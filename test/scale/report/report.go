@@ -123,6 +123,8 @@ func (r Run) Document() string {
 		line("%s were sent; %d were left out because no stream was ready for them.\n", sent(c.Counts), c.Skipped)
 		line("| call of the operator | for each change |\n| --- | ---: |")
 		calls(line, c.Calls, float64(c.Counts.Total()))
+		line("\n| call of the load, the cluster's controllers and the node | for each change |\n| --- | ---: |")
+		calls(line, c.Others, float64(c.Counts.Total()))
 	}
 	line("\n## Calls to the API server at a cold start\n\n| call | number |\n| --- | ---: |")
 	calls(line, r.Figures.Cold.Calls, 1)

@@ -87,7 +87,7 @@ func parse(args []string) (o options, err error) {
 	f := flag.NewFlagSet("scale", flag.ContinueOnError)
 	f.StringVar(&o.Bin, "bin", "../bin", "`directory` of the built programs")
 	f.StringVar(&o.Dir, "dir", "", "`directory` for the operator's log and profiles; a temporary one if not set")
-	f.BoolVar(&o.Profiles, "profiles", false, "write a profile of the operator's heap at each size into -dir")
+	f.BoolVar(&o.Profiles, "profiles", false, "write profiles of the operator's heap at each size, and of all CPU time at each rate, into -dir")
 	f.StringVar(&o.results, "results", "scale/RESULTS.md", "`file` that the tables are written to; empty is none")
 	f.BoolVar(&o.quick, "quick", false, "100 streams and a few seconds for a first look, and no file unless -results names one")
 	f.Func("sizes", "`numbers` of streams, parted by commas and ascending (default 1000,5000)", list(&o.Sizes, strconv.Atoi))
