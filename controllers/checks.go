@@ -118,6 +118,17 @@ func (v *view) available() finding {
 	return finding{metav1.ConditionFalse, v1alpha1.ReasonProgressing, "the hub is being started", underway}
 }
 
+// takingUp says whether nothing is wrong but that hubs are taking up a configuration of a moment ago. The status that is there speaks
+// of another configuration, by name, and so is no lie meanwhile; where it is of another spec, its generation says that it is old.
+func (v *view) takingUp() bool {
+	if !v.passing || v.stream.Status.ConfigHash == v.configHash {
+		return false
+	}
+	available, loaded := v.available(), v.configLoaded()
+	return v.accepted().status == metav1.ConditionTrue && available.status == metav1.ConditionTrue &&
+		available.way == settled && loaded.reason == v1alpha1.ReasonReloading
+}
+
 // replacing says how it goes with the hub that shall replace one that serves.
 func (v *view) replacing() finding {
 	message := "the hub is being replaced, and goes on serving until the next one has taken over"

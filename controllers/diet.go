@@ -49,8 +49,11 @@ func (d *diet) object(o any) (any, error) {
 	if err != nil {
 		return o, nil // a tombstone, whose object has been here before
 	}
-	if pod, ok := o.(*corev1.Pod); ok {
-		podMetadata(pod)
+	switch o := o.(type) {
+	case *corev1.Pod:
+		podMetadata(o)
+	case *v1alpha1.EventStream:
+		o.Annotations = nil // they are somebody else's
 	}
 	d.metadata(m)
 	switch o := o.(type) {
@@ -94,7 +97,7 @@ func (d *diet) conditions(all []metav1.Condition) {
 // podMetadata leaves a pod the labels that it shares with its stream's other objects. It is known by them, not by its ReplicaSet.
 func podMetadata(p *corev1.Pod) {
 	delete(p.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
-	p.GenerateName, p.OwnerReferences = "", nil
+	p.GenerateName, p.OwnerReferences, p.Annotations = "", nil, nil
 }
 
 // pod keeps no spec, and of the status what hubs are judged by.

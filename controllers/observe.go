@@ -66,16 +66,22 @@ func (r *Reconciler) observe(ctx context.Context, v *view) (time.Duration, error
 // is not asked again until its container changes: it takes up another one only when there is another one. Where it depends on what
 // the operator does not see, the confirmation holds for a while.
 func (r *Reconciler) ask(ctx context.Context, v *view, pods []*corev1.Pod, known *tracked) {
-	now, confirmed := time.Now(), map[string]confirmation{}
+	now, confirmed := time.Now(), []confirmation(nil)
 	var asking sync.WaitGroup
 	for i, pod := range pods {
 		h := &v.hubs[i]
 		if !h.ready && !isRunning(pod) || pod.Status.PodIP == "" {
 			continue
 		}
-		if c, ok := known.confirmed[instance(pod)]; ok && c.holds(v, now) {
-			h.asked, h.configHash, confirmed[instance(pod)] = true, c.hash, c
-			continue
+		if c, ok := known.last(instance(pod)); ok {
+			if c.holds(v, now) {
+				h.confirmed = true
+				confirmed = append(confirmed, c)
+			}
+			if h.confirmed || c.hash != v.configHash && known.hash != v.configHash { // not yet: it is to be told first
+				h.asked, h.configHash = true, c.hash
+				continue
+			}
 		}
 		asking.Go(func() {
 			s, err := r.Hubs.Read(ctx, pod.Status.PodIP)
@@ -89,8 +95,8 @@ func (r *Reconciler) ask(ctx context.Context, v *view, pods []*corev1.Pod, known
 	}
 	asking.Wait()
 	for i, pod := range pods {
-		if _, kept := confirmed[instance(pod)]; !kept && v.hubs[i].late == "" && v.hubs[i].loaded(v.configHash) {
-			confirmed[instance(pod)] = confirmation{v.configHash, now}
+		if h := &v.hubs[i]; !h.confirmed && h.late == "" && h.loaded(v.configHash) {
+			confirmed = append(confirmed, confirmation{instance(pod), v.configHash, now})
 		}
 	}
 	known.confirmed = confirmed
@@ -133,7 +139,11 @@ func (r *Reconciler) renew(ctx context.Context, v *view, pods []*corev1.Pod, kno
 		}
 		return 0, nil
 	}
-	value, wait := known.due(v.configHash, pace, time.Now())
+	now := time.Now()
+	value, wait := known.due(v.configHash, pace, now)
+	if left := known.moment(now); pace == hasty && left > 0 {
+		v.passing, wait = true, min(wait, left)
+	}
 	if value == "" {
 		return wait, nil
 	}

@@ -92,8 +92,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if err := r.writeStatus(ctx, v); err != nil {
-		return reconcile.Result{}, err
+	if !v.takingUp() {
+		if err := r.writeStatus(ctx, v); err != nil {
+			return reconcile.Result{}, err
+		}
 	}
 	return after(v, again)
 }

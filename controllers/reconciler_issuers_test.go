@@ -87,8 +87,9 @@ func TestNewKeysReachTheHub(t *testing.T) {
 	w.reconcile()
 	g.Expect(w.writes).To(ContainElement("apply ConfigMap shop-hub"))
 	g.Expect(w.writes).NotTo(ContainElement("apply Deployment shop-hub"))
-	g.Expect(w.condition("ConfigLoaded")).To(Equal("False/Reloading"))
+	g.Expect(w.stream().Status.ConfigHash).NotTo(Equal(config.Hash(w.config())), "the hub has a moment to take them up")
 	w.hubReloads()
 	w.reconcile()
 	g.Expect(w.condition("Ready")).To(Equal("True/Ready"))
+	g.Expect(w.stream().Status.ConfigHash).To(Equal(config.Hash(w.config())))
 }

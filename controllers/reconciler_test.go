@@ -91,16 +91,30 @@ func TestAChangeReloadsInTheRunningHub(t *testing.T) {
 	g.Expect(w.writes).To(Equal([]string{
 		"apply ConfigMap shop-hub",
 		`patch status of shop-hub-1: {"metadata":{"annotations":{"runnel.dev/config-hash":"` + hash + `"},"uid":"p-1"}}`,
-		"apply status",
-	}), "the Deployment is left alone, and the kubelet is told")
-	g.Expect(w.condition("Ready")).To(Equal("False/Reloading"))
+	}), "the Deployment is left alone, the kubelet is told, and the hub has a moment to take it up")
 	g.Expect(result.RequeueAfter).To(And(BeNumerically(">", 0), BeNumerically("<=", 200*time.Millisecond)))
 
 	w.reconcile()
 	g.Expect(w.writes).To(BeEmpty(), "it is nudged again only after a while")
-	w.timePasses()
+	w.hubReloads()
+	g.Expect(w.reconcile()).To(Equal(reconcile.Result{}))
+	g.Expect(w.writes).To(Equal([]string{"apply status"}), "one status for a change")
+	g.Expect(w.condition("Ready")).To(Equal("True/Ready"))
+	g.Expect(w.condition("ConfigLoaded")).To(Equal("True/ConfigLoaded"))
+	g.Expect(w.events()).To(BeEmpty(), "it was loaded before, and is")
+}
+
+func TestAHubThatTakesItsTimeIsSpokenOf(t *testing.T) {
+	g := NewWithT(t)
+	w := ready(g)
+	w.change(func(s *v1alpha1.EventStreamSpec) { s.Topics = append(s.Topics, v1alpha1.Topic{Name: "prices.*"}) })
 	w.reconcile()
-	g.Expect(w.writes).To(ConsistOf(ContainSubstring(hash + ".1")))
+	hash := config.Hash(w.config())
+	w.timePasses()
+	result := w.reconcile()
+	g.Expect(w.writes).To(ConsistOf(ContainSubstring(hash+".1"), Equal("apply status")))
+	g.Expect(w.condition("Ready")).To(Equal("False/Reloading"))
+	g.Expect(result.RequeueAfter).To(BeNumerically(">", 0))
 
 	w.hubReloads()
 	g.Expect(w.reconcile()).To(Equal(reconcile.Result{}))
@@ -108,10 +122,37 @@ func TestAChangeReloadsInTheRunningHub(t *testing.T) {
 	g.Expect(w.events()).To(ConsistOf(And(HavePrefix("Normal ConfigLoaded"), ContainSubstring(hash))))
 }
 
+func TestWhatElseIsWrongIsSaidAtOnce(t *testing.T) {
+	for what, harm := range map[string]func(*world){
+		"no hub is ready": func(w *world) {
+			pod := &corev1.Pod{}
+			w.get("shop-hub-1", pod)
+			pod.Status.Conditions[0].Status = corev1.ConditionFalse
+			w.g.Expect(w.Client.Status().Update(t.Context(), pod)).To(Succeed())
+		},
+		"the template too is new": func(w *world) {
+			d := &appsv1.Deployment{}
+			w.get("shop-hub", d)
+			d.Generation++
+			w.g.Expect(w.Update(t.Context(), d)).To(Succeed())
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			g := NewWithT(t)
+			w := ready(g)
+			w.change(func(s *v1alpha1.EventStreamSpec) { s.Heartbeat.Interval = "20s" })
+			harm(w)
+			w.reconcile()
+			g.Expect(w.writes).To(ContainElement("apply status"))
+		})
+	}
+}
+
 func TestAHubThatRefusesSaysWhy(t *testing.T) {
 	g := NewWithT(t)
 	w := ready(g)
 	w.change(func(s *v1alpha1.EventStreamSpec) { s.Heartbeat.Interval = "20s" })
+	w.reconcile()
 	w.hub.ConfigError = "heartbeat.interval: is not known"
 	w.reconcile()
 	g.Expect(w.condition("ConfigLoaded")).To(Equal("False/ConfigRefused"))

@@ -32,6 +32,9 @@ type view struct {
 	// image and configHash are those of the last configuration that was applied; empty if none ever was.
 	image, configHash string
 
+	// passing: some hubs take up a configuration of a moment ago, and are looked at again at once.
+	passing bool
+
 	// deployment is nil while there is none of the stream's own.
 	deployment *appsv1.Deployment
 	// hubs are the pods that have not ended, the oldest first; of those on their way out only what still serves.
@@ -49,6 +52,8 @@ type hub struct {
 	// failure is what the pod says of why it does not get ready; empty while it is merely starting. It has no value that
 	// changes by itself, such as a name or a count.
 	failure string
+	// confirmed: it has said before that all is as it should be, and is believed.
+	confirmed bool
 	// asked: the hub has answered which configuration it runs.
 	asked bool
 	// configHash is that configuration.

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +13,9 @@ const (
 	// firstRenewal is the time between the first nudge and the second: a kubelet that saw the pod before its own watch told it
 	// of the ConfigMap writes the file of before.
 	firstRenewal = 200 * time.Millisecond
+	// passing is for how long nothing is said of hubs that are taking up a configuration: most have it within 200 ms of their nudge,
+	// and to say so twice would cost as much as all else of a change. A condition may be that late: half a second.
+	passing = 500 * time.Millisecond
 	// longestRenewal is the longest time between two nudges while a hub says that it runs another configuration.
 	longestRenewal = 10 * time.Second
 	// longestPatience is the longest time between two looks at a hub that cannot be asked or has refused: neither mends soon,
@@ -52,10 +56,10 @@ func (p pace) longest() time.Duration {
 	}
 }
 
-// confirmation is what a hub last said, which was that all is as it should be.
+// confirmation is what one run of a hub's container last said, which was that all is as it should be.
 type confirmation struct {
-	hash string
-	at   time.Time
+	instance, hash string
+	at             time.Time
 }
 
 // holds says whether the hub need not be asked.
@@ -71,13 +75,25 @@ type tracker struct {
 }
 
 type tracked struct {
-	// confirmed holds, by instance of a hub's container, that it runs the wanted configuration and misses nothing.
-	confirmed map[string]confirmation
-	// hash is the configuration that hubs are made to take up since tries tries; the next one is at next.
-	hash  string
-	tries int
-	next  time.Time
+	// confirmed holds which hubs run the wanted configuration and miss nothing. There are few.
+	confirmed []confirmation
+	// hash is the configuration that hubs are made to take up since began, tries times; the next one is at next.
+	hash        string
+	tries       int
+	began, next time.Time
 }
+
+// last returns what an instance of a hub's container last confirmed; nothing if it is not known to have had all.
+func (t *tracked) last(instance string) (c confirmation, ok bool) {
+	i := slices.IndexFunc(t.confirmed, func(c confirmation) bool { return c.instance == instance })
+	if i < 0 {
+		return c, false
+	}
+	return t.confirmed[i], true
+}
+
+// moment is for how much longer nothing is said of hubs that take up the configuration; 0 or less is no longer.
+func (t *tracked) moment(now time.Time) time.Duration { return t.began.Add(passing).Sub(now) }
 
 func (t *tracker) of(stream types.NamespacedName) *tracked {
 	t.mu.Lock()
@@ -106,7 +122,7 @@ func (t *tracked) done() { t.hash, t.tries = "", 0 }
 // the next look. Each value differs from the last one, since a kubelet sees only what changes.
 func (t *tracked) due(hash string, p pace, now time.Time) (value string, wait time.Duration) {
 	if t.hash != hash {
-		t.hash, t.tries, t.next = hash, 0, now
+		t.hash, t.tries, t.began, t.next = hash, 0, now, now
 	}
 	if wait := t.next.Sub(now); wait > 0 {
 		return "", wait

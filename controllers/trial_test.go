@@ -79,7 +79,7 @@ func newTrial(g Gomega, api *fault.Server) *trial {
 		return isStream || o.GetLabels()[render.LabelManagedBy] == render.ManagedBy
 	}
 	var err error
-	w.cache, err = fault.NewCache(context.Background(), api, map[string]client.IndexerFunc{"runnel.dev/controller-uid": apply.OwnerUID, hubIndex: hubStream}, ours,
+	w.cache, err = fault.NewCache(context.Background(), api, map[string]client.IndexerFunc{"runnel.dev/stray-of": apply.StrayOf, hubIndex: hubStream}, ours,
 		&v1alpha1.EventStreamList{}, &corev1.ServiceAccountList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{}, &appsv1.DeploymentList{}, &corev1.PodList{})
 	g.Expect(err).NotTo(HaveOccurred())
 	w.restart()

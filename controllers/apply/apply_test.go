@@ -66,7 +66,7 @@ func newCluster(g Gomega, objects ...client.Object) *cluster {
 		},
 	})
 	for _, kind := range apply.Kinds() {
-		b.WithIndex(kind, "runnel.dev/controller-uid", apply.OwnerUID)
+		b.WithIndex(kind, "runnel.dev/stray-of", apply.StrayOf)
 	}
 	c.Client = b.Build()
 	c.applier = &apply.Applier{Client: c.Client, Direct: c.Client}

@@ -3,6 +3,8 @@ package render
 import (
 	"maps"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
@@ -65,6 +67,18 @@ func Children(in Input) ([]Child, error) {
 		hubService(in),
 		deployment,
 	}, nil
+}
+
+// Names are those that the children of a kind have.
+func Names(kind any, stream string) []string {
+	switch kind.(type) {
+	case *corev1.ServiceAccount, *corev1.ConfigMap, *appsv1.Deployment:
+		return []string{HubName(stream)}
+	case *corev1.Service:
+		return []string{SubscribeName(stream), PublishName(stream), HubName(stream)}
+	default:
+		return nil
+	}
 }
 
 // HubName is the name of a stream's ServiceAccount, ConfigMap, Deployment and headless Service.
