@@ -84,6 +84,10 @@ func TestHubsThatCannotBeBelieved(t *testing.T) {
 			w.Header().Set("Runnel-Peer-Token", s.token("system:serviceaccount:team-a:other", peerAudience, time.Now().Add(time.Hour)))
 			_, _ = w.Write(state(1))
 		}, "and the hubs of this stream run as"},
+		"the asker's own token": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Runnel-Peer-Token", strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+			_, _ = w.Write(state(1))
+		}, "which anybody could who was asked"},
 		"no CBOR": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Runnel-Peer-Token", good)
 			_, _ = w.Write([]byte("<html>"))

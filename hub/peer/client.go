@@ -27,6 +27,7 @@ type Client struct {
 	credentials func() Credentials
 	codec       codec
 	http        *http.Client
+	shown       shown
 }
 
 // ErrNoAnswer says that no answer came that can be believed. What was asked for may have been done.
@@ -120,6 +121,7 @@ func (c *Client) do(ctx context.Context, method, address, path string, question 
 	if err != nil {
 		return nil, err
 	}
+	c.shown.note(token)
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Content-Type", contentType)
 	answer, err := c.http.Do(r)
@@ -143,6 +145,9 @@ func (c *Client) check(credentials Credentials, answer *http.Response) error {
 			refusal.Code, refusal.Reason = said.Code, said.Reason
 		}
 		return refusal
+	}
+	if c.shown.has(token) {
+		return fmt.Errorf("%w: it shows the token that this hub showed, which anybody could who was asked", ErrNoAnswer)
 	}
 	if err := credentials.Verify(token); err != nil {
 		return fmt.Errorf("%w: the answering hub's %w", ErrNoAnswer, err)

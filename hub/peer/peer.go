@@ -27,10 +27,11 @@
 // # Words on the wire
 //
 // HTTP/1.1 on the port for probes, bodies in CBOR (RFC 8949), every one of them bounded. Both sides show a token, and neither believes
-// anything before it has verified the other's. A token travels in clear text, as those of publishers do: who can read the pods' network
-// can use it for as long as it lives, on this port alone.
+// anything before it has verified the other's; the asker's own, sent back, is nobody's. A token travels in clear text, as those of
+// publishers do: who can read the pods' network, or has the address that a hub had a moment ago, can use it for as long as it lives, on
+// this port alone.
 //
-// The package has no locks of its own: a Server calls its Host from one goroutine for each request, and a Client is for any number.
+// The package has no lock but that of the tokens which it showed: a Server calls its Host from one goroutine for each request, and a Client is for any number.
 package peer
 
 import (
