@@ -86,7 +86,7 @@ func (h *Hub) forwardOne(q peer.Append) ([]peer.Receipt, error) {
 				if hint = refusal.Leader; hint.Address != "" && hint.Instance != h.peers.self.Instance && !hinted {
 					continue
 				}
-			case !errors.Is(err, peer.ErrNotThere):
+			case !errors.Is(err, peer.ErrNotReached):
 				outcome = errUnanswered
 			}
 		}

@@ -211,7 +211,7 @@ func (p *peers) take(ctx context.Context, address, epoch string) (taken peer.Tak
 			return taken, true, nil
 		case errors.As(err, &refusal) && refusal.Code != peer.CodeLater:
 			return taken, asked && refusal.Epoch == "", err // one with an epoch is from the hub itself
-		case !errors.Is(err, peer.ErrNotThere) && refusal == nil:
+		case !errors.Is(err, peer.ErrNotReached) && refusal == nil:
 			asked = true
 		case !asked:
 			return taken, false, err

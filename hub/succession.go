@@ -19,13 +19,14 @@ func (p *peers) start(ctx context.Context) error {
 		p.begin(Handover{Result: resultMissed, Reason: reason}, nil)
 		return nil
 	}
-	deadline, wait := time.Now().Add(p.times.Search), firstPause
+	searching := time.Now()
+	deadline, wait := searching.Add(p.times.Search), firstPause
 	for {
 		seen := p.look(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		from, reason := "", seen.waits(p.self)
+		from, reason := "", seen.waits(p.self, time.Since(searching) < p.times.Answer)
 		if leader := seen.leader(); leader != nil {
 			from = leader.Self.Address
 			began := time.Now()
@@ -197,8 +198,8 @@ func (l look) leader() (leader *peer.State) {
 }
 
 // waits says for what a hub that starts waits before it may lead by itself, or nothing. Whoever refuses connections is not there, or starts
-// later.
-func (l look) waits(self peer.Peer) string {
+// later: but early on it may be the way there that is not ready yet, as with a proxy in each pod.
+func (l look) waits(self peer.Peer, early bool) string {
 	var all []string
 	if l.err != nil {
 		all = append(all, fmt.Sprintf("the hubs of the stream cannot be found: %v", l.err))
@@ -207,7 +208,7 @@ func (l look) waits(self peer.Peer) string {
 	}
 	for _, s := range l.peers {
 		switch {
-		case errors.Is(s.err, peer.ErrNotThere), l.refuses(s):
+		case errors.Is(s.err, peer.ErrNotThere) && !early, l.refuses(s):
 		case s.err != nil:
 			all = append(all, fmt.Sprintf("%s: %v", s.address, s.err))
 		case s.state.Role == peer.Starting && s.state.Self.Before(self):
@@ -225,11 +226,11 @@ func (l look) refuses(s sighting) bool {
 	return errors.As(s.err, &refusal) && slices.Contains([]string{peer.CodeAlone, peer.CodeVersion}, refusal.Code)
 }
 
-// refused says who hands nothing over and why, or nothing.
+// refused says who is listed and hands nothing over, and why, or nothing.
 func (l look) refused() string {
 	var all []string
 	for _, s := range l.peers {
-		if l.refuses(s) {
+		if l.refuses(s) || errors.Is(s.err, peer.ErrNotThere) {
 			all = append(all, fmt.Sprintf("%s: %v", s.address, s.err))
 		}
 	}

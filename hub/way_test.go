@@ -23,7 +23,12 @@ type way struct {
 
 func newWay(t testing.TB) *way {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	return newWayAt(t, "127.0.0.1:0")
+}
+
+func newWayAt(t testing.TB, address string) *way {
+	t.Helper()
+	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}

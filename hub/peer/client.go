@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 )
 
@@ -33,8 +34,12 @@ type Client struct {
 // ErrNoAnswer says that no answer came that can be believed. What was asked for may have been done.
 var ErrNoAnswer = errors.New("no answer")
 
-// ErrNotThere says that nobody listens at the address, so nothing was done.
-var ErrNotThere = errors.New("nobody is there")
+// ErrNotReached says that no connection came about, so nothing was done. Somebody may be there all the same.
+var ErrNotReached = errors.New("it is not reached")
+
+// ErrNotThere is an ErrNotReached by which nobody listens at the address. A firewall may say so for who does, and a proxy that is not
+// there yet.
+var ErrNotThere = fmt.Errorf("%w, it refuses connections", ErrNotReached)
 
 // NewClient returns a Client. It asks for the credentials at each request; there must be some then.
 func NewClient(credentials func() Credentials) (*Client, error) {
@@ -166,8 +171,11 @@ func (c *Client) check(credentials Credentials, answer *http.Response) error {
 // unanswered says whether a request may have come to anybody.
 func unanswered(err error) error {
 	var connecting *net.OpError
-	if errors.As(err, &connecting) && connecting.Op == "dial" && !connecting.Timeout() {
+	switch {
+	case !errors.As(err, &connecting) || connecting.Op != "dial":
+		return fmt.Errorf("%w: %w", ErrNoAnswer, err)
+	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w: %w", ErrNotThere, err)
 	}
-	return fmt.Errorf("%w: %w", ErrNoAnswer, err)
+	return fmt.Errorf("%w: %w", ErrNotReached, err)
 }

@@ -1,0 +1,65 @@
+package hub_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestWhoCannotBeReachedMayLead holds that only a refused connection says that nobody is there: a pod whose network is not there yet
+// reaches nobody.
+func TestWhoCannotBeReachedMayLead(t *testing.T) {
+	s := newStream(t, nil)
+	s.times.Search, s.times.Answer = 300*time.Millisecond, 100*time.Millisecond
+	const unreachable = "255.255.255.255:9090" // no connection goes to all hosts at once
+	s.list(unreachable)
+	p := s.ready()
+	if h := p.Status().Handover; h.Result != "missed" || !strings.Contains(h.Reason, unreachable) {
+		t.Errorf("%+v", h)
+	}
+}
+
+// TestAHubThatRefusedConnectionsIsToldWhoLeads has a hub start that is refused by one which leads, as by a proxy in between that is not
+// there yet.
+func TestAHubThatRefusedConnectionsIsToldWhoLeads(t *testing.T) {
+	s := newStream(t, nil)
+	s.times.Answer = 100 * time.Millisecond
+	s.times.Endpoints = patience
+	old := s.ready()
+	s.times.Endpoints = 0
+	address := old.way.address()
+	old.way.end()
+	next := s.ready()
+	if got := next.Status(); got.Epoch == old.Status().Epoch || !strings.Contains(got.Handover.Reason, address) {
+		t.Errorf("%+v", got.Handover)
+	}
+	newWayAt(t, address).to(old.Addrs().Admin)
+	old.untilRole("superseded")
+	if id := old.publish("orders", "1"); epochOf(id) != next.Status().Epoch {
+		t.Errorf("%s", id)
+	}
+	old.until("about to end", func() bool { return strings.Contains(old.logs.String(), "the hub ends") })
+	old.stop()
+	if err := old.gone(); err == nil {
+		t.Error("it ended without an error")
+	}
+}
+
+// TestARefusedConnectionIsTriedAgain has the way to the hub that leads open a moment after another one has looked.
+func TestARefusedConnectionIsTriedAgain(t *testing.T) {
+	s := newStream(t, nil)
+	s.times.Answer = patience
+	old := s.ready()
+	address := old.way.address()
+	old.way.end()
+	next := s.launch()
+	next.until("refused", func() bool {
+		_, body := do(t, "GET", "http://"+next.Addrs().Admin+"/readyz", "")
+		return strings.Contains(body, address)
+	})
+	newWayAt(t, address).to(old.Addrs().Admin)
+	next.untilRole("leading")
+	if got := next.Status(); got.Epoch != old.Status().Epoch || got.Handover.Result != "taken_over" {
+		t.Errorf("%+v", got.Handover)
+	}
+}
