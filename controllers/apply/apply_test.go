@@ -165,6 +165,22 @@ func TestDriftIsRepaired(t *testing.T) {
 	g.Expect(c.applied).To(BeEmpty())
 }
 
+func TestALabelThatNoPodHasIsTakenOutOfASelector(t *testing.T) {
+	g := NewWithT(t)
+	c := newCluster(g)
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	svc := &corev1.Service{}
+	g.Expect(c.Get(t.Context(), key("shop-publish"), svc)).To(Succeed())
+	svc.Spec.Selector["somebody"] = "elses"
+	g.Expect(c.Update(t.Context(), svc)).To(Succeed())
+
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	g.Expect(c.Get(t.Context(), key("shop-publish"), svc)).To(Succeed())
+	g.Expect(svc.Spec.Selector).To(Equal(render.Selector("shop")), "it would lead nowhere")
+	g.Expect(c.all(g, "runnel:0.1.0")).To(Succeed())
+	g.Expect(c.applied).To(BeEmpty())
+}
+
 func TestAChangedKeyOfAListIsRepaired(t *testing.T) {
 	g := NewWithT(t)
 	c := newCluster(g)

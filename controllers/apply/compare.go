@@ -5,6 +5,9 @@ import "reflect"
 // contains says whether the actual value has everything that the desired one says. What somebody else added is fine: other
 // keys of a map, other items of a list that is merged by key.
 //
+// A selector that says more than it should selects less, or nothing; the API server replaces it as a whole, so here nothing may be
+// added to one.
+//
 // Both are made of map[string]any, []any, string, int64, float64, bool and nil. An empty map or list is also contained in
 // nothing, since the API server does not keep those; false and 0 are not, since there the default may be another.
 func contains(actual, desired any) bool {
@@ -19,7 +22,7 @@ func contains(actual, desired any) bool {
 				if !containsList(field, a[field], list) {
 					return false
 				}
-			} else if !contains(a[field], value) {
+			} else if !contains(a[field], value) || replacedWhole(field) && a[field] != nil && !contains(value, a[field]) {
 				return false
 			}
 		}
@@ -80,6 +83,17 @@ func sameKeys(a, b map[string]any, keys []string) bool {
 		}
 	}
 	return true
+}
+
+// replacedWhole says whether a map of this name, which children have, is one that the API server does not merge. None of them has
+// values by default.
+func replacedWhole(field string) bool {
+	switch field {
+	case "selector", "nodeSelector", "labelSelector", "namespaceSelector":
+		return true
+	default:
+		return false
+	}
 }
 
 // mergeKeys returns the keys by which the API server merges the list of a field that children have; nil if it replaces

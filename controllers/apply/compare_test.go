@@ -30,6 +30,9 @@ func TestContains(t *testing.T) {
 		"a Service port to another target": {`{ports: [{port: 80, protocol: TCP, targetPort: x}]}`, `{ports: [{port: 80, protocol: TCP, targetPort: publish}]}`, false},
 		"arguments in another order":       {`{args: [b, a]}`, `{args: [a, b]}`, false},
 		"an argument more":                 {`{args: [a, b]}`, `{args: [a]}`, false},
+		"a label more in a selector":       {`{selector: {a: "1", b: "2"}}`, `{selector: {a: "1"}}`, false},
+		"a label more to pick nodes by":    {`{spec: {nodeSelector: {a: "1", b: "2"}}}`, `{spec: {nodeSelector: {a: "1"}}}`, false},
+		"the same selector":                {`{selector: {matchLabels: {a: "1"}}}`, `{selector: {matchLabels: {a: "1"}, matchExpressions: []}}`, true},
 		"another owner as well":            {`{ownerReferences: [{uid: "2"}, {uid: "1", controller: true}]}`, `{ownerReferences: [{uid: "1", controller: true}]}`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
