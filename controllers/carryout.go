@@ -79,6 +79,18 @@ func (v *view) refused(err error) error {
 	}
 }
 
+// isInvalid says whether the API server's validation found an object invalid, which only another one mends. An admission policy may
+// answer with the same reason; it names no field, and may change by itself.
+func isInvalid(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsInvalid(err) || !errors.As(err, &status) {
+		return false
+	}
+	details := status.Status().Details
+	return details == nil || len(details.Causes) == 0 ||
+		slices.ContainsFunc(details.Causes, func(c metav1.StatusCause) bool { return c.Field != "" })
+}
+
 // issuers returns who issues the cluster's tokens. Hubs know each other by them, but that is no reason to keep a stream waiting:
 // only publishers are.
 func (r *Reconciler) issuers(ctx context.Context, v *view, resolved render.Resolved) (issuers []config.Issuer, wait bool, err error) {

@@ -7,7 +7,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
@@ -79,7 +78,7 @@ func (v *view) accepted() finding {
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonNameConflict, v.problem.Error(), stalled}
 	case errors.As(v.problem, &leftover):
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonProgressing, v.problem.Error(), underway}
-	case errors.As(v.problem, &invalid), apierrors.IsInvalid(v.problem):
+	case errors.As(v.problem, &invalid), isInvalid(v.problem):
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonInvalid, v.problem.Error(), stalled}
 	default:
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonRefused, v.problem.Error(), settled}

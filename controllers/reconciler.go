@@ -113,7 +113,7 @@ func after(v *view, again time.Duration) (reconcile.Result, error) {
 		again = shorter(again, leftoverWait)
 	case errors.As(v.problem, &invalid):
 		// Only a new spec helps, and that is watched.
-	case v.problem != nil && !apierrors.IsInvalid(v.problem):
+	case v.problem != nil && !isInvalid(v.problem):
 		return reconcile.Result{}, v.problem
 	}
 	return reconcile.Result{RequeueAfter: again}, nil

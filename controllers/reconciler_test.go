@@ -289,6 +289,20 @@ func TestAChildThatTheAPIServerRefusesIsNamed(t *testing.T) {
 	g.Expect(w.condition("Accepted")).To(Equal("True/Accepted"))
 }
 
+// A ValidatingAdmissionPolicy that gives no reason of its own answers 422, as the API server's validation does, but names no field.
+func TestWhatAPolicyDeniesIsTriedAgain(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	denied := apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, "shop-hub", errors.New("ValidatingAdmissionPolicy 'cost-center' denied request"))
+	denied.ErrStatus.Reason, denied.ErrStatus.Code = metav1.StatusReasonInvalid, 422
+	denied.ErrStatus.Details.Causes = []metav1.StatusCause{{Message: "ValidatingAdmissionPolicy 'cost-center' denied request"}}
+	w.fails["Deployment"] = denied
+	_, err := w.r.Reconcile(t.Context(), reconcile.Request{NamespacedName: key("shop")})
+	g.Expect(err).To(MatchError(ContainSubstring("cost-center")), "a policy may change without the stream")
+	g.Expect(w.condition("Accepted")).To(Equal("False/Refused"))
+	g.Expect(w.condition("Stalled")).To(BeEmpty())
+}
+
 func TestAStreamInANamespaceThatGoesIsLeftAlone(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(g)
