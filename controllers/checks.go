@@ -43,6 +43,8 @@ func (v *view) findings() map[string]finding {
 		ready = accepted
 	case available.status != metav1.ConditionTrue:
 		ready = available
+	case v.held():
+		ready = v.paused()
 	case loaded.status == metav1.ConditionFalse: // an operator that cannot reach an admin port says nothing against the hub
 		ready = loaded
 	case available.way == underway:
@@ -107,6 +109,8 @@ func (v *view) available() finding {
 	}
 	message := v.failure()
 	switch {
+	case v.held():
+		return v.paused()
 	case v.overdue() && message == "":
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonUnavailable, "the hub's pod did not get ready in time", stalled}
 	case v.overdue():
@@ -141,6 +145,12 @@ func (v *view) replacing() finding {
 	return finding{metav1.ConditionFalse, v1alpha1.ReasonProgressing, message, underway}
 }
 
+// paused says how somebody's pause of the rollout ends.
+func (v *view) paused() finding {
+	return finding{metav1.ConditionFalse, v1alpha1.ReasonPaused, fmt.Sprintf("the hub's Deployment is paused, and a change of its pods waits: kubectl -n %s rollout resume deployment/%s",
+		v.stream.Namespace, render.HubName(v.stream.Name)), stalled}
+}
+
 // failure is why a hub does not get ready, the newest first, or empty if each may yet.
 func (v *view) failure() string {
 	for _, h := range slices.Backward(v.staying()) {
@@ -149,7 +159,7 @@ func (v *view) failure() string {
 		}
 	}
 	for _, c := range v.deployment.Status.Conditions {
-		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
+		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue || c.Reason == replicaSetCreateError {
 			return "the hub's pod cannot be made: " + c.Message
 		}
 	}
@@ -203,6 +213,8 @@ func (v *view) configLoaded() finding {
 			"a hub refused its configuration and goes on with the one before: " + r.refused, settled}
 	case len(references) > 0 && v.rolling() && !v.succeeding(): // by the pod of before, which does not mount them
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonReloading, "the hub is being replaced by one that mounts what the spec names", underway}
+	case len(references) > 0 && v.held():
+		return finding{metav1.ConditionFalse, v1alpha1.ReasonRestartNeeded, "only a new pod mounts what the spec names: " + v.paused().message, settled}
 	case r.serving > r.current+r.silent:
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonReloading,
 			fmt.Sprintf("%d of %d hubs run configuration %s, the others are taking it up", r.current, r.serving, v.configHash), underway}

@@ -54,6 +54,11 @@ func transitions(before, after []metav1.Condition) []transition {
 
 // cut leaves of the message what an event takes.
 func (t transition) cut() transition {
-	t.message = strings.ToValidUTF8(t.message[:min(len(t.message), noteBytes)], "")
+	t.message = cut(t.message, noteBytes)
 	return t
+}
+
+// cut leaves so many bytes of the text at most.
+func cut(text string, most int) string {
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
 }

@@ -7,6 +7,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
+// replicaSetCreateError is the Deployment controller's reason of a ReplicaSet that it could not make, because of a quota for instance.
+const replicaSetCreateError = "ReplicaSetCreateError"
+
 // isRolling says whether the Deployment is replacing its pods.
 func isRolling(d *appsv1.Deployment) bool {
 	s := d.Status
@@ -21,7 +24,12 @@ func desired(d *appsv1.Deployment) int32 {
 	return 1
 }
 
-func (v *view) rolling() bool { return v.deployment != nil && isRolling(v.deployment) }
+func (v *view) rolling() bool { return v.deployment != nil && isRolling(v.deployment) && !v.held() }
+
+// held says whether somebody paused the Deployment, and it has pods to replace.
+func (v *view) held() bool {
+	return v.deployment != nil && v.deployment.Spec.Paused && isRolling(v.deployment)
+}
 
 // succeeding says whether there is a pod already that shall replace another.
 func (v *view) succeeding() bool { return v.rolling() && len(v.staying()) > int(desired(v.deployment)) }

@@ -14,6 +14,9 @@ import (
 	"github.com/runnel-dev/runnel/controllers/render"
 )
 
+// messageBytes is the longest message of a condition; what a hub or the API server says may be longer.
+const messageBytes = 32 << 10
+
 // view is all that a status is made of.
 type view struct {
 	stream        *v1alpha1.EventStream
@@ -99,7 +102,7 @@ func (v *view) status(now metav1.Time) v1alpha1.EventStreamStatus {
 			continue
 		}
 		meta.SetStatusCondition(&after.Conditions, metav1.Condition{
-			Type: kind, Status: f.status, Reason: f.reason, Message: f.message,
+			Type: kind, Status: f.status, Reason: f.reason, Message: cut(f.message, messageBytes),
 			ObservedGeneration: v.stream.Generation, LastTransitionTime: now,
 		})
 	}

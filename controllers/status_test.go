@@ -111,6 +111,36 @@ func TestStatus(t *testing.T) {
 			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "False/Progressing",
 			"Reconciling": "True/Progressing",
 		}, "exceeded quota"},
+		"a rollout is held by hand": {func(v *view) {
+			v.deployment.Spec.Paused, v.deployment.Status.UpdatedReplicas = true, 0
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "False/Paused",
+			"Stalled": "True/Paused",
+		}, "kubectl -n team-a rollout resume deployment/shop-hub"},
+		"the first rollout is held by hand": {func(v *view) {
+			v.hubs, v.deployment.Spec.Paused, v.deployment.Status.UpdatedReplicas = nil, true, 0
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "False/Paused", "ConfigLoaded": "Unknown/Unknown", "Ready": "False/Paused",
+			"Stalled": "True/Paused",
+		}, "kubectl -n team-a rollout resume deployment/shop-hub"},
+		"a Deployment is paused, and nothing waits": {func(v *view) { v.deployment.Spec.Paused = true }, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "True/Ready",
+		}, "as its spec says"},
+		"a Secret would be mounted by a pod that is held": {func(v *view) {
+			v.deployment.Spec.Paused, v.deployment.Status.UpdatedReplicas = true, 0
+			v.hubs[0].missing = []string{"Secret shop-ci, key token"}
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "False/RestartNeeded", "Ready": "False/Paused",
+			"Stalled": "True/Paused",
+		}, "kubectl -n team-a rollout resume deployment/shop-hub"},
+		"a quota has no room for a ReplicaSet": {func(v *view) {
+			v.deployment.Status.UpdatedReplicas = 0
+			v.deployment.Status.Conditions = []appsv1.DeploymentCondition{{
+				Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ReplicaSetCreateError", Message: "exceeded quota: count/replicasets.apps"}}
+		}, map[string]string{
+			"Accepted": "True/Accepted", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded",
+			"Ready": "False/ProgressDeadlineExceeded", "Stalled": "True/ProgressDeadlineExceeded",
+		}, "count/replicasets.apps"},
 		"the next one lacks its certificate": {func(v *view) {
 			v.tlsSecret = "shop-tls"
 			surging(v)
@@ -313,6 +343,15 @@ func TestManyMissingThingsAreNotAllListed(t *testing.T) {
 	c := meta.FindStatusCondition(v.status(metav1.Now()).Conditions, v1alpha1.ConditionConfigLoaded)
 	g.Expect(len(c.Message)).To(BeNumerically("<", 32<<10), "a condition's message holds no more")
 	g.Expect(c.Message).To(ContainSubstring("and 56 more"))
+}
+
+func TestALongMessageIsCut(t *testing.T) {
+	g := NewWithT(t)
+	v := serving()
+	v.hubs[0].refusal, v.hubs[0].configHash = strings.Repeat("ü", 32<<10), old
+	for _, c := range v.status(metav1.Now()).Conditions {
+		g.Expect(len(c.Message)).To(BeNumerically("<=", 32<<10), "the API server would refuse the whole status, again and again")
+	}
 }
 
 func TestAnUnchangedWorldGivesTheSameStatus(t *testing.T) {

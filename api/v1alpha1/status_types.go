@@ -67,7 +67,7 @@ const (
 	ConditionReady = "Ready"
 	// ConditionReconciling is kstatus': present, and true, while a change is on its way.
 	ConditionReconciling = "Reconciling"
-	// ConditionStalled is kstatus': present, and true, when only a change of the spec can help.
+	// ConditionStalled is kstatus': present, and true, when only a change of the spec can help, or of what stands against it.
 	ConditionStalled = "Stalled"
 )
 
@@ -90,6 +90,8 @@ const (
 	// ReasonProgressDeadlineExceeded: the hub that shall replace another did not get ready in the Deployment's time; the message holds
 	// what its pod says. The other one goes on serving.
 	ReasonProgressDeadlineExceeded = "ProgressDeadlineExceeded"
+	// ReasonPaused: somebody paused the hub's Deployment, and a change of its pods waits until it is resumed.
+	ReasonPaused = "Paused"
 	// ReasonUnavailable: no hub serves; the message holds what its pod says.
 	ReasonUnavailable = "Unavailable"
 	// ReasonConfigLoaded: every ready hub runs the configuration that the spec asks for.
