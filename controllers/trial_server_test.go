@@ -55,6 +55,15 @@ func (w *trial) admit(before, after client.Object) error {
 		err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
 		return err
 	}
+	controllers := 0
+	for _, ref := range after.GetOwnerReferences() {
+		if ref.Controller != nil && *ref.Controller {
+			controllers++
+		}
+	}
+	if controllers > 1 {
+		return apierrors.NewInvalid(schema.GroupKind{}, after.GetName(), nil)
+	}
 	if d, ok := after.(*appsv1.Deployment); ok {
 		for key := range d.Spec.Template.Spec.NodeSelector {
 			if len(validation.IsQualifiedName(key)) > 0 {
