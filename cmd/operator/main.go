@@ -106,6 +106,8 @@ func setup(ctx context.Context, o *options) (mgr ctrl.Manager, done func(), err 
 	if err != nil {
 		return nil, nil, fmt.Errorf("connection to the API server: %w", err)
 	}
+	// The API server's time is worth more than the network inside of a cluster, as with Kubernetes' own controllers.
+	restConfig.DisableCompression = true
 	managerOptions, err := o.manager()
 	if err != nil {
 		return nil, nil, err

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -241,4 +242,27 @@ func pod(g Gomega, s *v1alpha1.EventStream) corev1.PodSpec {
 	}
 	g.Expect(yaml.Unmarshal(children(g, s, "runnel:0.1.0")["Deployment-"+render.HubName(s.Name)+".yaml"], &d)).To(Succeed())
 	return d.Spec.Template.Spec
+}
+
+// What is no child by its name is deleted, so each child has to be among the names.
+func TestTheNamesAreThoseOfTheChildren(t *testing.T) {
+	g := NewWithT(t)
+	r, err := render.Resolve(stream(nil))
+	g.Expect(err).NotTo(HaveOccurred())
+	cfg, err := render.Config(r, &cluster)
+	g.Expect(err).NotTo(HaveOccurred())
+	list, err := render.Children(render.Input{Stream: r, Config: cfg, Image: "runnel:0.1.0"})
+	g.Expect(err).NotTo(HaveOccurred())
+	names := map[string][]string{}
+	for _, c := range list {
+		names[c.Kind.Kind] = append(names[c.Kind.Kind], c.Name)
+	}
+	for kind, object := range map[string]any{
+		"ServiceAccount": &corev1.ServiceAccount{}, "ConfigMap": &corev1.ConfigMap{}, "Service": &corev1.Service{}, "Deployment": &appsv1.Deployment{},
+	} {
+		g.Expect(render.Names(object, "shop")).To(ConsistOf(names[kind]), kind)
+		delete(names, kind)
+	}
+	g.Expect(names).To(BeEmpty(), "another kind needs its names, and an index")
+	g.Expect(render.Names(&corev1.Pod{}, "shop")).To(BeEmpty())
 }

@@ -37,6 +37,8 @@ const (
 	callTimeout = 5 * time.Second
 	// cacheTimeout bounds the first listing of all objects.
 	cacheTimeout = 30 * time.Second
+	// fakeGather is how long faked pods are gathered into one status of their ReplicaSet and Deployment.
+	fakeGather = 100 * time.Millisecond
 )
 
 // Image is a directory of this machine that stands for a container image.
@@ -132,9 +134,11 @@ func newParts(o Options) (*parts, error) {
 	recorder := func(component string) record.EventRecorder {
 		return p.events.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component, Host: Name})
 	}
-	if p.controllers, err = workload.New(workload.Options{
-		Client: client, Informers: p.informers, Recorder: recorder("workload"), Log: o.Log.WithName("workload"),
-	}); err != nil {
+	controllers := workload.Options{Client: client, Informers: p.informers, Recorder: recorder("workload"), Log: o.Log.WithName("workload")}
+	if o.FakeReady {
+		controllers.Gather = fakeGather
+	}
+	if p.controllers, err = workload.New(controllers); err != nil {
 		return nil, err
 	}
 	if p.endpoints, err = endpoint.New(client, p.informers, o.Log.WithName("endpoint")); err != nil {

@@ -113,6 +113,7 @@ func (l *Load) prepare(kind Kind) (call func(context.Context), ok bool) {
 		stream := l.Base.DeepCopy()
 		stream.Namespace = l.Namespaces[l.made%len(l.Namespaces)]
 		stream.Name = fmt.Sprintf("%s-%d", l.Base.Name, l.made)
+		vary(stream, l.made)
 		key := client.ObjectKeyFromObject(stream)
 		l.made++
 		l.streams = append(l.streams, key)

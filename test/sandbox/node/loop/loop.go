@@ -23,9 +23,10 @@ type Sync func(ctx context.Context, key string) (time.Duration, error)
 
 // Loop is a queue of keys and the function that is called for them. Add may be called by many at once, before Run too.
 type Loop struct {
-	queue workqueue.TypedRateLimitingInterface[string]
-	sync  Sync
-	log   logr.Logger
+	queue  workqueue.TypedRateLimitingInterface[string]
+	sync   Sync
+	log    logr.Logger
+	gather time.Duration
 }
 
 // New returns a Loop that does nothing until Run.
@@ -34,8 +35,11 @@ func New(log logr.Logger, sync Sync) *Loop {
 	return &Loop{queue: workqueue.NewTypedRateLimitingQueue(limiter), sync: sync, log: log}
 }
 
+// Gather has each call wait so long after the first addition, so that more of them are one. It is to be called before Add.
+func (l *Loop) Gather(d time.Duration) { l.gather = d }
+
 // Add asks for a call for key; several additions before that call are one.
-func (l *Loop) Add(key string) { l.queue.Add(key) }
+func (l *Loop) Add(key string) { l.queue.AddAfter(key, l.gather) }
 
 // AddAfter asks for a call for key after d.
 func (l *Loop) AddAfter(key string, d time.Duration) { l.queue.AddAfter(key, d) }

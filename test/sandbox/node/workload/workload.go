@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
@@ -28,12 +29,14 @@ const workers = 4
 // byOwner is the index of ReplicaSets and Pods by the UID of their controller.
 const byOwner = "owner"
 
-// Options is what New needs; nothing may be left out.
+// Options is what New needs; only Gather may be left out.
 type Options struct {
 	Client    kubernetes.Interface
 	Informers informers.SharedInformerFactory
 	Recorder  record.EventRecorder
 	Log       logr.Logger
+	// Gather is how long a Deployment or ReplicaSet waits after something of it changed, so that several changes make one status.
+	Gather time.Duration
 }
 
 // Controllers are the controllers of Deployments and of ReplicaSets.
@@ -52,6 +55,8 @@ func New(o Options) (*Controllers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("controller of Deployments: %w", err)
 	}
+	d.loop.Gather(o.Gather)
+	r.loop.Gather(o.Gather)
 	return &Controllers{deployments: d, replicaSets: r}, nil
 }
 
