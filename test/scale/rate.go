@@ -34,6 +34,10 @@ func (c *cluster) churn(ctx context.Context, o Options, rate float64) (out Churn
 	if err != nil {
 		return out, err
 	}
+	all, err := busy()
+	if err != nil {
+		return out, err
+	}
 	watching := c.watchMemory(ctx)
 	profiled := c.profileCPU(ctx, o, fmt.Sprintf("%.0f", rate))
 	out.Sent, err = c.load.Run(ctx, churn.Published, rate, int(rate*o.Churn.Seconds()))
@@ -54,7 +58,12 @@ func (c *cluster) churn(ctx context.Context, o Options, rate float64) (out Churn
 		return out, err
 	}
 	ownAfter, err := process.CPU(os.Getpid())
+	if err != nil {
+		return out, err
+	}
+	allAfter, err := busy()
 	out.Operator, out.Sandbox = operatorAfter.CPU-operator.CPU, ownAfter-own
+	out.Elsewhere = max(0, allAfter-all-out.Operator-out.Sandbox)
 	applied, ready := c.tracker.Times()
 	out.Applied, out.Ready = Times{applied.Quantile(0.5), applied.Quantile(0.99)}, Times{ready.Quantile(0.5), ready.Quantile(0.99)}
 	out.Queued, out.Reconcile = since(before.Queued, after.Queued), since(before.Took, after.Took)

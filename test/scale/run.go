@@ -60,6 +60,8 @@ type Churn struct {
 	// Operator and Sandbox are the CPU time of the operator, and of API server, node, stand-ins and load together; until all
 	// was ready, which took Elapsed.
 	Operator, Sandbox, Elapsed time.Duration
+	// Elsewhere is the CPU time of all other programs of the machine.
+	Elsewhere time.Duration
 }
 
 // Times of many.

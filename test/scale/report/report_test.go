@@ -58,14 +58,24 @@ func TestTheDocumentSaysWhatWasMissedAndWhatBounds(t *testing.T) {
 		"| settled for 30 s: writes | 2 | 0 | **no** |",
 		"| patch configmaps | 1 |\n", "| get services | 0.50 |\n",
 		"12 creates, 0 deletes, 38 changes of the configuration, 0 changes of the pod template were sent",
-		"2026-01-31. Commit: abc", "`scale -rates 25`", "cores to spare",
+		"2026-01-31. Commit: abc", "`scale -rates 25`", "within their targets at up to 25 changes/s.",
 	} {
 		if !strings.Contains(document, want) {
 			t.Errorf("%q is not in\n%s", want, document)
 		}
 	}
-	f.Churns[0].Sandbox = 6 * time.Second
-	if document := (report.Run{Figures: f}).Document(); !strings.Contains(document, "an API server with nothing left") {
+	// Another rate at which the cores were taken, half of them by others.
+	slow := f.Churns[0]
+	slow.Rate, slow.Sandbox, slow.Elsewhere, slow.Queued.P99 = 50, 2*time.Second, 4*time.Second, time.Second
+	f.Churns = append(f.Churns, slow)
+	want := "up to 25 changes/s. Beyond that the machine's 2 cores have nothing left: at 50 changes/s the API server and what belongs to it took 0.50 of them, " +
+		"the operator 0.25 and other programs 1.00. To carry out 50 changes a second takes 3.00 cores here, of which the operator takes 1.00."
+	if document := (report.Run{Figures: f}).Document(); !strings.Contains(document, want) {
 		t.Errorf("what bounds is not in\n%s", document)
+	}
+	slow.Elsewhere = 0
+	f.Churns = []scale.Churn{slow}
+	if document := (report.Run{Figures: f}).Document(); !strings.Contains(document, "At no rate were both times within their targets.\n") {
+		t.Errorf("cores are blamed that were idle, in\n%s", document)
 	}
 }
