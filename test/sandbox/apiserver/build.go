@@ -118,7 +118,7 @@ func (b *builder) configure() error {
 	b.internal.Dial = b.gate.dial
 	b.internal.WarningHandler = rest.NoWarnings{} // collecting a deprecated kind is no use of it
 	b.internal.DisableCompression = true
-	b.internal.QPS = -1                           // the server need not be protected from itself
+	b.internal.QPS = -1 // the server need not be protected from itself
 	return nil
 }
 
@@ -181,7 +181,7 @@ func (b *builder) adminConfig() *rest.Config {
 	return &rest.Config{
 		Host: b.host(), BearerToken: b.adminToken, QPS: -1,
 		DisableCompression: true, // nothing leaves the machine
-		TLSClientConfig: rest.TLSClientConfig{CAData: b.caBundle},
+		TLSClientConfig:    rest.TLSClientConfig{CAData: b.caBundle},
 	}
 }
 
