@@ -86,8 +86,10 @@ func TestAChangeReloadsInTheRunningHub(t *testing.T) {
 	g := NewWithT(t)
 	w := ready(g)
 	w.change(func(s *v1alpha1.EventStreamSpec) { s.Topics = append(s.Topics, v1alpha1.Topic{Name: "prices.*"}) })
+	w.asked = 0
 	result := w.reconcile()
 	hash := config.Hash(w.config())
+	g.Expect(w.asked).To(BeZero(), "it is known to run what was before")
 	g.Expect(w.writes).To(Equal([]string{
 		"apply ConfigMap shop-hub",
 		`patch status of shop-hub-1: {"metadata":{"annotations":{"runnel.dev/config-hash":"` + hash + `"},"uid":"p-1"}}`,
