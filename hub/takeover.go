@@ -90,19 +90,33 @@ func reached(at, end eventlog.Position) bool {
 	return at.Seq >= end.Seq && at.IDs >= end.IDs && at.Completions >= end.Completions
 }
 
-// lead begins to append where another hub has ended, with rules of the hub's own.
+// lead begins to append where another hub has ended, with rules of the hub's own. It fails with errSuperseded when another hub is known by
+// then to lead in another epoch.
 func (p *peers) lead(from eventlog.Position) error {
 	h := p.hub
 	h.reload.Lock()
 	defer h.reload.Unlock()
-	if err := h.log.Unseal(from); err != nil {
+	if err := p.unseal(from); err != nil {
 		return err
 	}
 	s := h.state.Load()
 	h.log.Configure(s.rules, s.config.Retention.Bytes)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.role == peer.Superseded { // meanwhile, and the log is sealed again
+		return errSuperseded
+	}
 	p.granted, p.asking = nil, false
 	p.become(peer.Leading, peer.Peer{})
 	return nil
+}
+
+// unseal gives the log the right to append, unless the hub is superseded: who seals it for that holds mu, too.
+func (p *peers) unseal(from eventlog.Position) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.role == peer.Superseded {
+		return errSuperseded
+	}
+	return p.hub.log.Unseal(from)
 }
