@@ -129,6 +129,12 @@ func (s *stream) configure(c *config.Config) {
 func (s *stream) launch(change ...func(*hub.Options)) *pod {
 	s.t.Helper()
 	w := newWay(s.t)
+	return s.launchAt(w, change...)
+}
+
+// launchAt starts a hub at an address that may have been another's.
+func (s *stream) launchAt(w *way, change ...func(*hub.Options)) *pod {
+	s.t.Helper()
 	logs := &lockedBuffer{}
 	o := hub.Options{PeerToken: s.tokenFile(s.token(peerSubject, peerAudience, time.Now().Add(time.Hour))), Logger: slog.New(slog.NewTextHandler(logs, nil))}
 	o = o.WithPeers(lister{s, w.address()}, w.address(), s.times)
@@ -138,6 +144,7 @@ func (s *stream) launch(change ...func(*hub.Options)) *pod {
 	p := &pod{way: w, logs: logs}
 	p.server = startTo(s.t, o, s.configure, func(h *hub.Hub) {
 		w.to(h.Addrs().Admin)
+		s.unlist(w.address())
 		s.list(w.address())
 	})
 	s.t.Cleanup(func() {

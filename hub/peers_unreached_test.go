@@ -63,3 +63,30 @@ func TestARefusedConnectionIsTriedAgain(t *testing.T) {
 		t.Errorf("%+v", got.Handover)
 	}
 }
+
+// TestALeaderThatStartsAnewWaitsForNobody has the process of a leader replaced at its address: who follows it names nobody else, and there
+// is nobody to wait for.
+func TestALeaderThatStartsAnewWaitsForNobody(t *testing.T) {
+	s := newStream(t, nil)
+	s.times.Search = time.Hour
+	s.times.Endpoints = patience
+	follower := s.ready()
+	s.times.Endpoints = 0
+	crashed := s.ready()
+	follower.untilRole("following")
+	crashed.way.drop()
+	anew := s.launchAt(crashed.way)
+	anew.untilRole("leading")
+	if h := anew.Status().Handover; h.Result != "missed" || !strings.Contains(h.Reason, follower.way.address()) {
+		t.Errorf("%+v", h)
+	}
+	follower.untilRole("superseded")
+	if id := follower.publish("orders", "1"); epochOf(id) != anew.Status().Epoch {
+		t.Errorf("%s", id)
+	}
+	follower.until("about to end", func() bool { return strings.Contains(follower.logs.String(), "the hub ends") })
+	follower.stop()
+	if err := follower.gone(); err == nil {
+		t.Error("it ended without an error")
+	}
+}

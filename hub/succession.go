@@ -47,8 +47,8 @@ func (p *peers) start(ctx context.Context) error {
 			}
 		} else if reason == "" {
 			o := Handover{Result: resultFirst}
-			if refused := seen.refused(); refused != "" {
-				o = Handover{Result: resultMissed, Reason: refused}
+			if lost := seen.lost(p.self); lost != "" {
+				o = Handover{Result: resultMissed, Reason: lost}
 			}
 			p.begin(o, seen.addresses())
 			return nil
@@ -213,6 +213,7 @@ func (l look) waits(self peer.Peer, early bool) string {
 			all = append(all, fmt.Sprintf("%s: %v", s.address, s.err))
 		case s.state.Role == peer.Starting && s.state.Self.Before(self):
 			all = append(all, s.address+" is starting, since before this hub")
+		case s.follows(self):
 		case s.state.Role == peer.Following || s.state.Role == peer.Superseded:
 			all = append(all, fmt.Sprintf("%s leads by what %s says, and does not answer so", s.state.Leader.Address, s.address))
 		}
@@ -226,12 +227,20 @@ func (l look) refuses(s sighting) bool {
 	return errors.As(s.err, &refusal) && slices.Contains([]string{peer.CodeAlone, peer.CodeVersion}, refusal.Code)
 }
 
-// refused says who is listed and hands nothing over, and why, or nothing.
-func (l look) refused() string {
+// follows says whether a peer follows what was at a hub's own address before: that has ended, and nobody else leads.
+func (s sighting) follows(self peer.Peer) bool {
+	return s.err == nil && s.state.Role == peer.Following && s.state.Leader.Address == self.Address && s.state.Leader.Instance != self.Instance
+}
+
+// lost says who is listed and hands nothing over, and why, or nothing.
+func (l look) lost(self peer.Peer) string {
 	var all []string
 	for _, s := range l.peers {
-		if l.refuses(s) || errors.Is(s.err, peer.ErrNotThere) {
+		switch {
+		case l.refuses(s), errors.Is(s.err, peer.ErrNotThere):
 			all = append(all, fmt.Sprintf("%s: %v", s.address, s.err))
+		case s.follows(self):
+			all = append(all, fmt.Sprintf("%s follows the hub that was at this one's address before it, and has ended", s.address))
 		}
 	}
 	return strings.Join(all, "; ")
