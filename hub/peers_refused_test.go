@@ -62,7 +62,7 @@ func TestOnlyHubsOfTheStreamAreAnswered(t *testing.T) {
 // TestHubsThatCannotBeBelieved has a hub start beside something that answers, and is no hub that hands over.
 func TestHubsThatCannotBeBelieved(t *testing.T) {
 	s := newStream(t, nil)
-	s.times.Search = 200 * time.Millisecond
+	s.times.Search, s.times.Copy = 200*time.Millisecond, 300*time.Millisecond
 	good := s.token(peerSubject, peerAudience, time.Now().Add(time.Hour))
 	state := func(version int) []byte {
 		text, err := cbor.Marshal(map[int]any{1: version, 2: map[int]any{1: "x:1", 2: "x", 3: 1}, 3: "leading", 4: "aaaaaaaa", 5: 7, 6: map[int]any{}, 7: false})
@@ -107,6 +107,23 @@ func TestHubsThatCannotBeBelieved(t *testing.T) {
 			_, _ = w.Write([]byte{0xff, 0xff, 0xff, 0xff, 2})
 			_, _ = w.Write(make([]byte, 1<<20))
 		}, "is more than"},
+		"a log without an end": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Runnel-Peer-Token", good)
+			if !strings.Contains(r.URL.Path, "log") {
+				_, _ = w.Write(state(1))
+				return
+			}
+			begin, err := cbor.Marshal(map[int]any{1: "aaaaaaaa", 2: 7})
+			if err != nil {
+				t.Error(err)
+			}
+			_, _ = w.Write(append([]byte{0, 0, 0, byte(len(begin)), 1}, begin...))
+			for r.Context().Err() == nil {
+				_, _ = w.Write([]byte{0, 0, 0, 3, 2, 0xa1, 1, 0x80}) // no records
+				_ = http.NewResponseController(w).Flush()
+				time.Sleep(time.Millisecond)
+			}
+		}, "does not come to an end"},
 		"another program": {http.NotFound, "it answers 404"},
 		"elsewhere": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)

@@ -56,7 +56,7 @@ func newStream(t testing.TB, change func(*config.Config)) *stream {
 		t.Fatal(err)
 	}
 	return &stream{t: t, signer: signer, keys: keys, change: change, times: hub.Times{
-		Search: 3 * time.Second, Answer: time.Second, Leaderless: 3 * time.Second, Successor: 20 * time.Millisecond, Endpoints: 10 * time.Millisecond,
+		Search: 3 * time.Second, Copy: patience, Answer: time.Second, Leaderless: 3 * time.Second, Successor: 20 * time.Millisecond, Endpoints: 10 * time.Millisecond,
 		Ahead: patience, Insist: 10 * time.Millisecond,
 	}}
 }

@@ -65,6 +65,7 @@ type grant struct {
 // peerTimes bound what a hub waits for.
 type peerTimes struct {
 	Search     time.Duration // a starting hub, for who leads
+	Copy       time.Duration // a starting hub, for all of a log, in as many attempts as it takes
 	Answer     time.Duration // one answer
 	Leaderless time.Duration // a following hub, and a publisher, for who leads
 	Successor  time.Duration // a leading hub that shall end, for who takes over
@@ -77,6 +78,7 @@ type peerTimes struct {
 func usualTimes() peerTimes {
 	return peerTimes{
 		Search: 10 * time.Second, Answer: 2 * time.Second, Leaderless: 10 * time.Second,
+		Copy:      5 * time.Minute,  // half of the time that a Deployment gives to progress; a log of 64 MiB takes a second or two
 		Successor: 30 * time.Second, // a pod that is evicted has its replacement running by then, or it takes long
 		Endpoints: 5 * time.Second,  // kube-proxy and most load balancers follow within a second or two
 		Ahead:     5 * time.Second, Insist: time.Second,

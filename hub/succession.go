@@ -19,7 +19,7 @@ func (p *peers) start(ctx context.Context) error {
 		p.begin(Handover{Result: resultMissed, Reason: reason}, nil)
 		return nil
 	}
-	searching := time.Now()
+	searching, copying := time.Now(), p.times.Copy
 	deadline, wait := searching.Add(p.times.Search), firstPause
 	for {
 		seen := p.look(ctx)
@@ -30,7 +30,12 @@ func (p *peers) start(ctx context.Context) error {
 		if leader := seen.leader(); leader != nil {
 			from = leader.Self.Address
 			began := time.Now()
-			taken, err := p.takeOver(ctx, *leader)
+			inTime, end := context.WithTimeout(ctx, copying)
+			taken, err := p.takeOver(inTime, *leader)
+			if end(); err != nil && !taken && time.Since(began) >= copying {
+				err = fmt.Errorf("its log does not come to an end within %v: %w", p.times.Copy, err)
+			}
+			copying -= time.Since(began)
 			switch {
 			case err == nil:
 				p.rival(seen.rivals(leader.Self))
@@ -40,8 +45,8 @@ func (p *peers) start(ctx context.Context) error {
 			}
 			reason = fmt.Sprintf("%s cannot be taken over from: %v", from, err)
 			p.hub.logger.Warn("a hub cannot be taken over from", "from", from, "error", err)
-			if taken {
-				deadline = time.Now() // it does not append any more, and never will again
+			if taken || copying <= 0 { // it does not append any more and never will again, or its log never ends
+				deadline = time.Now()
 			} else if p.hub.log.Head().Seq > 0 {
 				deadline = deadline.Add(time.Since(began)) // which was no search
 			}

@@ -58,7 +58,7 @@ func (p *peers) takeOver(ctx context.Context, leader peer.State) (taken bool, er
 		if err == nil {
 			_, err = h.log.Replicate(f.Records)
 		}
-		if err == nil {
+		if err == nil && rest.Err() == nil {
 			continue
 		}
 		log.Close()
