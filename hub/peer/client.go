@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -21,6 +23,8 @@ const (
 	idleTimeout = 30 * time.Second
 	// maxHeader bounds an answer's headers, of which a token is the longest.
 	maxHeader = 64 << 10
+	// maxReason bounds what is passed on to people of an answer that cannot be believed.
+	maxReason = 256
 )
 
 // Client asks peers. Its methods may be called concurrently. An error is a *Refusal, or says that no answer came that can be believed.
@@ -104,8 +108,12 @@ func (c *Client) ask(ctx context.Context, method, address, path string, question
 	return nil
 }
 
-// do returns an answer that can be believed, and is no refusal.
+// do returns an answer that can be believed, and is no refusal. An address is an IP address and a port, and nothing that would make a
+// request to something else of it: some come from other hubs.
 func (c *Client) do(ctx context.Context, method, address, path string, question any) (*http.Response, error) {
+	if _, err := netip.ParseAddrPort(address); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotReached, err)
+	}
 	var body io.Reader
 	if question != nil {
 		text, err := c.codec.encoder.Marshal(question)
@@ -147,7 +155,10 @@ func (c *Client) check(credentials Credentials, answer *http.Response) error {
 		refusal := &Refusal{Status: answer.StatusCode}
 		said := Refusal{}
 		if answer.Header.Get("Content-Type") == contentType && c.codec.read(answer.Body, maxSmall, &said) == nil {
-			refusal.Code, refusal.Reason = said.Code, said.Reason
+			if _, known := statuses[said.Code]; known {
+				refusal.Code = said.Code
+			}
+			refusal.Reason = strings.ToValidUTF8(said.Reason[:min(len(said.Reason), maxReason)], "")
 		}
 		return refusal
 	}

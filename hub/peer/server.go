@@ -99,7 +99,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := credentials.Authenticate(r.Header.Get("Authorization")); err != nil {
-		s.logger.Warn("a peer is refused", "from", r.RemoteAddr, "path", r.URL.Path, "error", err)
+		s.logger.Warn("a peer is refused", "from", r.RemoteAddr, "path", r.URL.Path[:min(len(r.URL.Path), maxReason)], "error", err)
 		if errors.Is(err, auth.ErrNotReady) {
 			s.answer(w, nil, Refuse(CodeLater, "%v", err))
 			return
