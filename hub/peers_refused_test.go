@@ -47,8 +47,8 @@ func TestOnlyHubsOfTheStreamAreAnswered(t *testing.T) {
 	if resp, body := do(t, "GET", "http://"+p.Addrs().Admin+"/peer/v2/state", "", asBearer(good)...); resp.StatusCode != 404 || !strings.Contains(body, "speaks version 1") {
 		t.Errorf("another version: %d %s", resp.StatusCode, body)
 	}
-	if resp, _ := do(t, "POST", "http://"+p.Addrs().Admin+"/peer/v1/take", strings.Repeat("x", 64<<10), asBearer(good)...); resp.StatusCode != 400 {
-		t.Errorf("a body of 64 KiB: %d", resp.StatusCode)
+	if resp, _ := do(t, "POST", "http://"+p.Addrs().Admin+"/peer/v1/take", strings.Repeat("x", 16<<10+1), asBearer(good)...); resp.StatusCode != 400 {
+		t.Errorf("a body of more than 16 KiB: %d", resp.StatusCode)
 	}
 	if resp, body := do(t, "POST", "http://"+p.Addrs().Publish+"/v1/topics/orders", "", asBearer(good)...); resp.StatusCode != 401 {
 		t.Errorf("a hub's token is of use to publish: %d %s", resp.StatusCode, body)
