@@ -50,7 +50,6 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 		if err := v.refused(err); err != nil {
 			return false, err
 		}
-		r.upgrades.release(client.ObjectKeyFromObject(v.stream))
 		return false, nil
 	}
 	v.applied, v.image, v.configHash = true, image, config.Hash(cfg)

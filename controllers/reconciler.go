@@ -71,6 +71,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if !stream.DeletionTimestamp.IsZero() {
+		r.upgrades.release(req.NamespacedName)
 		return reconcile.Result{}, nil // owner references delete what belongs to it
 	}
 	v := &view{stream: stream, clusterDomain: r.ClusterDomain, configHash: stream.Status.ConfigHash, image: stream.Status.Image}
@@ -83,7 +84,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 			return reconcile.Result{}, err
 		}
 	}
-	if !v.applied { // what was applied last may be newer than the status, which was not written in time
+	if !v.applied {
+		r.upgrades.release(req.NamespacedName)
+		// What was applied last may be newer than the status, which was not written in time.
 		if err := r.readConfigHash(ctx, v); err != nil {
 			return reconcile.Result{}, err
 		}

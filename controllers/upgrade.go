@@ -74,6 +74,8 @@ type upgrades struct {
 	begun map[types.NamespacedName]bool
 	// waiting streams are reconciled when a turn may be theirs.
 	waiting map[types.NamespacedName]bool
+	// called streams were told that a turn may be theirs, and have not come yet.
+	called map[types.NamespacedName]bool
 	// free tells that a turn may be somebody's; nil tells nobody.
 	free chan event.TypedGenericEvent[struct{}]
 }
@@ -83,21 +85,12 @@ type upgrades struct {
 func (u *upgrades) turn(ctx context.Context, cache client.Reader, stream types.NamespacedName, image string, most int) (bool, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	list := &appsv1.DeploymentList{}
-	err := cache.List(ctx, list, client.MatchingFields{rolloutIndex: image},
-		client.DisableReadYourWritesConsistency) // what was written is in begun
-	if err != nil {
-		return false, fmt.Errorf("rollouts under way: %w", err)
-	}
 	rolling := map[types.NamespacedName]bool{}
-	for i := range list.Items {
-		rolling[deploymentStream(&list.Items[i])] = true
-	}
 	for other := range u.begun {
 		d := &appsv1.Deployment{}
 		err := cache.Get(ctx, client.ObjectKey{Namespace: other.Namespace, Name: render.HubName(other.Name)}, d, client.DisableReadYourWritesConsistency)
 		switch {
-		case err == nil && hubImage(d) == image: // it rolls and is in the list, or has rolled
+		case err == nil && hubImage(d) == image: // it rolls and will be in the list, or has rolled
 			delete(u.begun, other)
 		case client.IgnoreNotFound(err) != nil:
 			return false, fmt.Errorf("rollout of %s: %w", other, err)
@@ -105,6 +98,16 @@ func (u *upgrades) turn(ctx context.Context, cache client.Reader, stream types.N
 			rolling[other] = true
 		}
 	}
+	list := &appsv1.DeploymentList{} // read last: it then has whatever the cache has shown by now
+	err := cache.List(ctx, list, client.MatchingFields{rolloutIndex: image},
+		client.DisableReadYourWritesConsistency) // what was written is in begun
+	if err != nil {
+		return false, fmt.Errorf("rollouts under way: %w", err)
+	}
+	for i := range list.Items {
+		rolling[deploymentStream(&list.Items[i])] = true
+	}
+	delete(u.called, stream)
 	if !rolling[stream] && len(rolling) >= most {
 		put(&u.waiting, stream)
 		return false, nil
@@ -119,17 +122,18 @@ func (u *upgrades) release(stream types.NamespacedName) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	delete(u.waiting, stream)
-	if !u.begun[stream] {
+	if !u.begun[stream] && !u.called[stream] {
 		return
 	}
 	delete(u.begun, stream)
+	delete(u.called, stream)
 	select {
 	case u.free <- event.TypedGenericEvent[struct{}]{}:
 	default: // it is told already
 	}
 }
 
-// next takes streams that wait for their turn. Those that do not get one wait again.
+// next takes streams that wait for their turn. Those that do not get one wait again, and those that want none any more release it.
 func (u *upgrades) next(most int) []reconcile.Request {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -139,6 +143,7 @@ func (u *upgrades) next(most int) []reconcile.Request {
 			break
 		}
 		delete(u.waiting, stream)
+		put(&u.called, stream)
 		requests = append(requests, reconcile.Request{NamespacedName: stream})
 	}
 	return requests
@@ -156,9 +161,10 @@ func (r *Reconciler) UpgradesWaiting() prometheus.Collector {
 	})
 }
 
-// rollout is the value of rolloutIndex.
+// rollout is the value of rolloutIndex. A Deployment that is as it was made replaces nothing: new streams come all the time, and no
+// upgrade would begin beside them. One that was paused by hand may stay so.
 func rollout(o client.Object) []string {
-	if d, ok := o.(*appsv1.Deployment); ok && isRolling(d) {
+	if d, ok := o.(*appsv1.Deployment); ok && isRolling(d) && d.Generation > 1 && !d.Spec.Paused {
 		return []string{hubImage(d)}
 	}
 	return nil

@@ -130,6 +130,99 @@ func TestWhatTheCacheDoesNotShowYetCounts(t *testing.T) {
 	g.Expect(u.next(1)).To(ConsistOf(HaveField("NamespacedName", key("b"))))
 }
 
+// lagging is a cache that sees a Deployment after its list was read.
+type lagging struct {
+	client.Reader
+	sees func()
+}
+
+func (l lagging) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	err := l.Reader.List(ctx, list, opts...)
+	l.sees()
+	return err
+}
+
+func TestWhatTheCacheShowsMeanwhileCounts(t *testing.T) {
+	g := NewWithT(t)
+	f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b")
+	u := &f.r.upgrades
+	turn, err := u.turn(t.Context(), f, key("shop"), next, 1)
+	g.Expect(turn, err).To(BeTrue())
+	turn, err = u.turn(t.Context(), lagging{f, func() {
+		d := f.deployment("shop")
+		d.Spec.Template.Spec.Containers[0].Image = next
+		d.Generation++
+		g.Expect(f.Update(t.Context(), d)).To(Succeed())
+	}}, key("b"), next, 1)
+	g.Expect(turn, err).To(BeFalse())
+}
+
+func TestWhoIsCalledAndDoesNotComeLetsTheNextOneGo(t *testing.T) {
+	for name, change := range map[string]func(*v1alpha1.EventStream){
+		"it was suspended":            func(s *v1alpha1.EventStream) { s.Spec.Suspend = true },
+		"its spec is not carried out": func(s *v1alpha1.EventStream) { s.Spec.Heartbeat.Interval = "soon" },
+		"it shall stay as it is":      func(s *v1alpha1.EventStream) { s.Spec.UpgradePolicy = v1alpha1.UpgradeManual },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b", "c")
+			f.each(f.work)
+			f.rolls("shop")
+			called := f.r.upgrades.next(1)
+			g.Expect(called).To(HaveLen(1))
+			s := &v1alpha1.EventStream{}
+			f.get(called[0].Name, s)
+			change(s)
+			g.Expect(f.Update(t.Context(), s)).To(Succeed())
+			f.work(called[0].Name)
+			g.Expect(f.r.upgrades.free).To(Receive(), "nobody else rolls, whose end would tell")
+			f.work(f.r.upgrades.next(1)[0].Name)
+			g.Expect(f.upgraded()).To(HaveLen(2))
+			f.work(called[0].Name)
+			g.Expect(f.r.upgrades.free).NotTo(Receive(), "once is enough")
+		})
+	}
+}
+
+func TestAStreamThatIsLeftInRestGivesUpItsTurn(t *testing.T) {
+	g := NewWithT(t)
+	f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b")
+	f.fails["Deployment"] = errors.New("the connection was cut")
+	_, err := f.r.Reconcile(t.Context(), reconcile.Request{NamespacedName: key("shop")})
+	g.Expect(err).To(HaveOccurred())
+	delete(f.fails, "Deployment")
+	f.change(func(s *v1alpha1.EventStreamSpec) { s.Suspend = true })
+	f.work("shop")
+	f.work("b")
+	g.Expect(f.upgraded()).To(Equal([]string{"b"}))
+}
+
+func TestNewStreamsKeepNobodyWaiting(t *testing.T) {
+	g := NewWithT(t)
+	f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b")
+	s := f.stream()
+	s.ObjectMeta = metav1.ObjectMeta{Namespace: "team-a", Name: "new", UID: "new"}
+	s.Status = v1alpha1.EventStreamStatus{}
+	g.Expect(f.Create(t.Context(), s)).To(Succeed())
+	f.work("new")
+	f.work("shop")
+	g.Expect(f.upgraded()).To(Equal([]string{"shop"}), "there is always a new stream somewhere")
+}
+
+func TestARolloutThatIsHeldByHandKeepsNobodyWaiting(t *testing.T) {
+	g := NewWithT(t)
+	f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b")
+	f.work("shop")
+	f.work("b")
+	before := f.deployment("shop")
+	paused := before.DeepCopy()
+	paused.Spec.Paused = true
+	g.Expect(f.Update(t.Context(), paused)).To(Succeed())
+	g.Expect(rolled().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: paused})).To(BeTrue())
+	f.work("b")
+	g.Expect(f.upgraded()).To(Equal([]string{"shop", "b"}))
+}
+
 func TestWhoFollowsTheOperator(t *testing.T) {
 	for name, c := range map[string]struct {
 		operator, stream v1alpha1.UpgradePolicy
@@ -212,7 +305,8 @@ func TestATurnIsKeptWhileItMayBeCarriedOut(t *testing.T) {
 
 func TestWhatFreesATurn(t *testing.T) {
 	deployment := func(image string, replicas int32) *appsv1.Deployment {
-		d := &appsv1.Deployment{Status: appsv1.DeploymentStatus{Replicas: replicas, UpdatedReplicas: 1}}
+		d := &appsv1.Deployment{Status: appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: replicas, UpdatedReplicas: 1}}
+		d.Generation = 2
 		d.Spec.Template.Spec.Containers = []corev1.Container{{Name: render.HubContainer, Image: image}}
 		return d
 	}
