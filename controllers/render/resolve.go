@@ -96,6 +96,7 @@ func Resolve(s *v1alpha1.EventStream) (Resolved, error) {
 		r.Template = *t
 		if t.Resources != nil {
 			r.Resources = *t.Resources
+			r.Resources.Requests, r.Resources.Limits = rounded(t.Resources.Requests), rounded(t.Resources.Limits)
 		}
 	}
 	v.problems = append(v.problems, limitProblems(r)...)
@@ -115,6 +116,17 @@ func defaultResources() corev1.ResourceRequirements {
 		},
 		Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("512Mi")},
 	}
+}
+
+// rounded is the list as the API server keeps it in a pod: rounded up to thousandths. What it would change would be applied for ever.
+func rounded(l corev1.ResourceList) corev1.ResourceList {
+	l = l.DeepCopy()
+	for name, quantity := range l {
+		if !quantity.RoundUp(resource.Milli) {
+			l[name] = quantity
+		}
+	}
+	return l
 }
 
 // reader parses the spec's values and gathers what it cannot read.

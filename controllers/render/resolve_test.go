@@ -128,6 +128,24 @@ func memory(request, limit string) *corev1.ResourceRequirements {
 	return r
 }
 
+// The API server rounds quantities of a pod up to thousandths: what is applied must be what is there afterwards.
+func TestResourcesAreWhatTheAPIServerKeeps(t *testing.T) {
+	g := NewWithT(t)
+	s := stream(func(s *v1alpha1.EventStream) {
+		s.Spec.Template = &v1alpha1.HubTemplate{Resources: &corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100100u")},
+			Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200100u"), corev1.ResourceMemory: resource.MustParse("1Gi")},
+		}}
+	})
+	r, err := render.Resolve(s)
+	g.Expect(err).NotTo(HaveOccurred())
+	text := func(l corev1.ResourceList, name corev1.ResourceName) string { q := l[name]; return q.String() }
+	g.Expect(text(r.Resources.Requests, corev1.ResourceCPU)).To(Equal("101m"))
+	g.Expect(text(r.Resources.Limits, corev1.ResourceCPU)).To(Equal("201m"))
+	g.Expect(text(r.Resources.Limits, corev1.ResourceMemory)).To(Equal("1Gi"))
+	g.Expect(text(s.Spec.Template.Resources.Requests, corev1.ResourceCPU)).To(Equal("100100u"), "the stream is the cache's")
+}
+
 func TestContradictionsAreNamed(t *testing.T) {
 	bytes := func(s string) *resource.Quantity { q := resource.MustParse(s); return &q }
 	connections := func(n int32) *int32 { return &n }
