@@ -21,3 +21,16 @@ func busy() (time.Duration, error) {
 	}
 	return time.Duration(user+nice+system+irq+softirq) * tick, nil
 }
+
+// MachineMemory is the memory of this machine in bytes.
+func MachineMemory() (int64, error) {
+	document, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	var kibibytes int64
+	if _, err := fmt.Sscanf(string(document), "MemTotal: %d kB", &kibibytes); err != nil {
+		return 0, fmt.Errorf("/proc/meminfo: %w", err)
+	}
+	return kibibytes << 10, nil
+}

@@ -25,7 +25,8 @@ import (
 	"github.com/runnel-dev/runnel/test/scale/report"
 )
 
-// garbage is how much more than what lives the sandbox may hold before it collects: memory is not what it lacks.
+// garbage is how much more than what lives the sandbox may hold before it collects, until it has taken half of the machine's memory: there
+// is more of that than of CPU.
 const garbage = 800 // per cent
 
 func main() {
@@ -59,7 +60,12 @@ func run(ctx context.Context, args []string) error {
 		defer func() { _ = os.RemoveAll(dir) }() // a left-over temporary file harms nobody
 		o.Dir = dir
 	}
+	memory, err := scale.MachineMemory()
+	if err != nil {
+		return err
+	}
 	debug.SetGCPercent(garbage)
+	debug.SetMemoryLimit(memory / 2)
 	r := report.Run{
 		How: strings.TrimSpace("scale " + strings.Join(args, " ")), Date: time.Now(), Load: bench.LoadAverage(),
 		Commit: bench.Commit(ctx, ".", filepath.Base(o.results)), Machine: bench.ThisMachine(),
