@@ -16,7 +16,8 @@ import (
 // forwardBytes is about how much one request to the leader has: as much as a batch of lines.
 const forwardBytes = maxBatchBytes
 
-// forwardPause is how long a hub waits until it passes events on again: a leader that has just taken over needs a few milliseconds.
+// forwardPause is how long a hub waits until it passes events on again: a leader that has just taken over needs a few milliseconds. Each
+// is twice as long as the one before, up to firstPause, since there may be many publishers.
 const forwardPause = 5 * time.Millisecond
 
 // forward has events stored by who appends, in their order and in as many requests as they take, up to the first that is refused where
@@ -62,7 +63,7 @@ var errUnanswered = errors.New("the hub that appends does not answer")
 func (h *Hub) forwardOne(q peer.Append) ([]peer.Receipt, error) {
 	ctx, cancel := context.WithTimeout(h.forwards, h.peers.times.Leaderless)
 	defer cancel()
-	outcome, hint := errNotForwarded, peer.Peer{}
+	outcome, hint, wait := errNotForwarded, peer.Peer{}, forwardPause
 	for ctx.Err() == nil {
 		_, to, changed := h.peers.now()
 		if !h.log.Sealed() {
@@ -91,7 +92,8 @@ func (h *Hub) forwardOne(q peer.Append) ([]peer.Receipt, error) {
 			}
 		}
 		hint = peer.Peer{}
-		pause(ctx, forwardPause, changed)
+		pause(ctx, wait, changed)
+		wait = min(2*wait, firstPause)
 	}
 	return nil, outcome
 }

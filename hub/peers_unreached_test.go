@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/runnel-dev/runnel/hub/config"
 )
 
 // TestWhoCannotBeReachedMayLead holds that only a refused connection says that nobody is there: a pod whose network is not there yet
@@ -87,6 +89,26 @@ func TestALeaderThatStartsAnewWaitsForNobody(t *testing.T) {
 	follower.until("about to end", func() bool { return strings.Contains(follower.logs.String(), "the hub ends") })
 	follower.stop()
 	if err := follower.gone(); err == nil {
+		t.Error("it ended without an error")
+	}
+}
+
+// TestAHubThatCannotPassOnDoesNotHurry counts how often a follower asks a leader that ends each connection, for one event.
+func TestAHubThatCannotPassOnDoesNotHurry(t *testing.T) {
+	s := newStream(t, func(c *config.Config) { c.Drain.Window = 0 })
+	s.times.Leaderless = 2 * time.Second
+	old, next := s.ready(), s.ready()
+	old.untilRole("following")
+	next.way.to("127.0.0.1:1")
+	next.way.drop()
+	before := next.way.taken.Load()
+	if resp, body := do(t, "POST", "http://"+old.Addrs().Publish+"/v1/topics/orders", "nobody stores it"); resp.StatusCode != 503 {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	if asked := next.way.taken.Load() - before; asked > 60 {
+		t.Errorf("it was asked %d times", asked)
+	}
+	if err := old.gone(); err == nil {
 		t.Error("it ended without an error")
 	}
 }

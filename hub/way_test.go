@@ -14,6 +14,7 @@ type way struct {
 	listener net.Listener
 	target   atomic.Value // of string
 	silent   atomic.Bool  // takes connections, and passes nothing on
+	taken    atomic.Int64 // connections
 	cut      atomic.Value // of func(request []byte) bool: ends the connection in place of the answer
 	mu       sync.Mutex
 	open     map[net.Conn]struct{}
@@ -84,7 +85,7 @@ func (w *way) accept() {
 		if err != nil {
 			return
 		}
-		if !w.keep(c) {
+		if w.taken.Add(1); !w.keep(c) {
 			return
 		}
 		w.work.Go(func() { w.pass(c) })
