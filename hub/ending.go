@@ -52,10 +52,14 @@ func (h *Hub) handOver() {
 	p.mu.Lock()
 	p.stopping = true
 	p.mu.Unlock()
-	if p.is(peer.Leading) {
-		h.logger.Info("waiting for a hub that takes over", "within", p.times.Successor.String())
+	successor := p.times.Successor
+	if reason := p.withheld(); reason != "" {
+		successor = 0
+		h.logger.Warn("no hub can take over from this one", "reason", reason)
+	} else if p.is(peer.Leading) {
+		h.logger.Info("waiting for a hub that takes over", "within", successor.String())
 	}
-	waiting, cancel := context.WithTimeout(context.Background(), p.times.Successor)
+	waiting, cancel := context.WithTimeout(context.Background(), successor)
 	defer cancel()
 	for waiting.Err() == nil {
 		role, _, changed := p.now()
@@ -67,7 +71,7 @@ func (h *Hub) handOver() {
 		}
 	}
 	if p.is(peer.Leading) {
-		h.logger.Warn("no hub took over: readers are told reset by the next one", "waited", p.times.Successor.String())
+		h.logger.Warn("no hub took over: readers are told reset by the next one", "waited", successor.String())
 	}
 	h.leaving.Store(true)
 	leaving, cancel := context.WithTimeout(context.Background(), p.times.Endpoints)
@@ -77,6 +81,21 @@ func (h *Hub) handOver() {
 	case err := <-p.lost:
 		h.logger.Error("the hub ends at once, since it has no place among the stream's others", "error", err)
 	}
+}
+
+// withheld says why no other hub can ask this one for anything, or nothing. To wait for one would be to append beside it.
+func (p *peers) withheld() string {
+	credentials := p.Credentials()
+	if credentials == nil {
+		return "it has no peers or no token to show them"
+	}
+	if known := p.hub.state.Load().peers; known != nil && !known.Ready() {
+		return "it has no keys to verify others' tokens by"
+	}
+	if _, err := credentials.Token(); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // offer gives the right to append back to a hub that copies this one's log and is not about to end itself. It says whether one takes it.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/runnel-dev/runnel/hub"
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
@@ -110,5 +111,27 @@ func TestAHubThatCannotPassOnDoesNotHurry(t *testing.T) {
 	}
 	if err := old.gone(); err == nil {
 		t.Error("it ended without an error")
+	}
+}
+
+// TestWhoNobodyCanTakeOverFromWaitsForNobody holds that a hub which could not verify, or show, a token does not go on appending beside
+// one that had to begin an epoch.
+func TestWhoNobodyCanTakeOverFromWaitsForNobody(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*config.Config)
+		option func(*hub.Options)
+	}{
+		"no keys of issuers": {func(c *config.Config) { c.Auth.Issuers = nil }, func(*hub.Options) {}},
+		"no token":           {nil, func(o *hub.Options) { o.PeerToken += "-that-is-missing" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStream(t, c.change)
+			s.times.Successor = time.Hour
+			p := s.ready(c.option)
+			p.stop()
+			if err := p.gone(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -26,6 +26,9 @@ func NewPeers(c config.Peers, namespace string, issuers []config.Issuer) (*Peers
 	return &Peers{account: account{namespace, c.Account}, accounts: accounts, now: time.Now}, nil
 }
 
+// Ready says whether there are keys of issuers, so that any token can be verified.
+func (p *Peers) Ready() bool { return len(p.accounts.issuers) > 0 }
+
 // Authenticate verifies an Authorization header (RFC 6750, section 2.1). The errors are those of Verify, and ErrMissing.
 func (p *Peers) Authenticate(authorization string) error {
 	token, bearer := bearerToken(authorization)
