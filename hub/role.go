@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/hub/event"
 	"github.com/runnel-dev/runnel/hub/eventlog"
 	"github.com/runnel-dev/runnel/hub/peer"
@@ -78,9 +79,9 @@ type peerTimes struct {
 func usualTimes() peerTimes {
 	return peerTimes{
 		Search: 10 * time.Second, Answer: 2 * time.Second, Leaderless: 10 * time.Second,
-		Copy:      5 * time.Minute,  // half of the time that a Deployment gives to progress; a log of 64 MiB takes a second or two
-		Successor: 30 * time.Second, // a pod that is evicted has its replacement running by then, or it takes long
-		Endpoints: 5 * time.Second,  // kube-proxy and most load balancers follow within a second or two
+		Copy:      5 * time.Minute,       // half of the time that a Deployment gives to progress; a log of 64 MiB takes a second or two
+		Successor: config.SuccessorWait,  // a pod that is evicted has its replacement running by then, or it takes long
+		Endpoints: config.EndpointsDelay, // kube-proxy and most load balancers follow within a second or two
 		Ahead:     5 * time.Second, Insist: time.Second,
 	}
 }
