@@ -158,11 +158,16 @@ func templateRefusals() []refusal {
 		{".spec.template.nodeSelector maxProperties", template(`nodeSelector: {` + repeat(32, `a%d: b`) + `}`), template(`nodeSelector: {` + repeat(33, `a%d: b`) + `}`), "at most 32 items"},
 		{".spec.template.imagePullSecrets maxItems", template(`imagePullSecrets: [` + repeat(8, `{name: a%d}`) + `]`), template(`imagePullSecrets: [` + repeat(9, `{name: a%d}`) + `]`), "must have at most 8 items"},
 		{".spec.template.imagePullSecrets unique", template(`imagePullSecrets: [{name: a}, {name: b}]`), template(`imagePullSecrets: [{name: a}, {name: a}]`), "Duplicate value"},
+		{".spec.template.imagePullSecrets rule: write the name of each Secret", template(`imagePullSecrets: [{name: a}]`), template(`imagePullSecrets: [{}]`), ""},
 		{".spec.template.resources.claims unique", template(`resources: {claims: [{name: a}, {name: b}]}`), template(`resources: {claims: [{name: a}, {name: a}]}`), "Duplicate value"},
 	}
 	spread := `{maxSkew: 1, topologyKey: a%d, whenUnsatisfiable: DoNotSchedule}`
 	out = append(out, refusal{".spec.template.topologySpreadConstraints maxItems",
 		template(`topologySpreadConstraints: [` + repeat(8, spread) + `]`), template(`topologySpreadConstraints: [` + repeat(9, spread) + `]`), "must have at most 8 items"})
+	out = append(out, refusal{".spec.template.topologySpreadConstraints unique",
+		template(`topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule}, {maxSkew: 1, topologyKey: a, whenUnsatisfiable: ScheduleAnyway}]`),
+		template(`topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule}, {maxSkew: 2, topologyKey: a, whenUnsatisfiable: DoNotSchedule}]`),
+		"Duplicate value"})
 	for _, kind := range []string{"limits", "requests"} {
 		out = append(out, refusal{".spec.template.resources." + kind + "{} pattern",
 			template(`resources: {` + kind + `: {memory: 1Gi}}`), template(`resources: {` + kind + `: {memory: 1 GB}}`), "should match"})
