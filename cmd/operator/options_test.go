@@ -2,15 +2,37 @@ package main
 
 import (
 	"io"
+	"os"
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"sigs.k8s.io/yaml"
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 )
 
 func environment(pairs map[string]string) func(string) string {
 	return func(name string) string { return pairs[name] }
+}
+
+// The chart writes out what it leaves as it is, so that people see it.
+func TestTheChartHasTheDefaultsOfTheFlags(t *testing.T) {
+	g := NewWithT(t)
+	text, err := os.ReadFile("../../charts/runnel/values.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	var values struct {
+		UpgradePolicy         v1alpha1.UpgradePolicy
+		MaxConcurrentUpgrades int
+		ClusterDomain         string
+		Concurrent            int
+	}
+	g.Expect(yaml.Unmarshal(text, &values)).To(Succeed())
+	o, err := parse([]string{"--hub-image=a"}, environment(nil), io.Discard)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(values.UpgradePolicy).To(Equal(o.upgradePolicy))
+	g.Expect(values.MaxConcurrentUpgrades).To(Equal(o.upgrades))
+	g.Expect(values.ClusterDomain).To(Equal(o.clusterDomain))
+	g.Expect(values.Concurrent).To(Equal(o.concurrent))
 }
 
 func TestFlags(t *testing.T) {
