@@ -27,6 +27,9 @@ const (
 	// patientNudges is how often the kubelet of such hubs is nudged: over 6 s, after which it has the file by all means. A Secret
 	// that is made later comes by the kubelet's own sync, since the operator does not see when.
 	patientNudges = 5
+	// hastyNudges is how often it is nudged for a hub that goes on to say that it runs another configuration: for ten minutes. Whatever
+	// keeps the file from it by then, such as a full disk of its node, no nudge mends.
+	hastyNudges = 65
 	// confirmationAge is for how long a hub is believed to have what the operator does not see. Asking 10,000 such streams takes
 	// 35 questions a second.
 	confirmationAge = 5 * time.Minute
@@ -126,6 +129,9 @@ func (t *tracked) due(hash string, p pace, now time.Time) (value string, wait ti
 	}
 	if wait := t.next.Sub(now); wait > 0 {
 		return "", wait
+	}
+	if p == hasty && t.tries >= hastyNudges {
+		p = patient
 	}
 	if p == hasty || t.tries < patientNudges {
 		value = hash
