@@ -28,6 +28,8 @@ func TestTheOperatorHasNoMoreRightsThanItNeeds(t *testing.T) {
 			switch resource {
 			case "pods":
 				g.Expect(rule.Verbs).To(ConsistOf("get", "list", "watch"), "whoever may patch pods may run anything as anybody")
+			case "events":
+				g.Expect(rule.Verbs).To(ConsistOf("create"), "what others tell is theirs")
 			case "eventstreams":
 				g.Expect(rule.Verbs).To(ConsistOf("get", "list", "watch"), "a spec is its author's")
 			}
