@@ -77,6 +77,7 @@ func TestALeaderThatStartsAnewWaitsForNobody(t *testing.T) {
 	s.times.Endpoints = 0
 	crashed := s.ready()
 	follower.untilRole("following")
+	crashed.way.to("127.0.0.1:1") // where nobody is
 	crashed.way.drop()
 	anew := s.launchAt(crashed.way)
 	anew.untilRole("leading")
