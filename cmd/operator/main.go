@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -59,6 +60,9 @@ func main() {
 	logger := zap.New(zap.UseFlagOptions(&o.zap))
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
+	if _, err := memlimit.Set(); err != nil { // to 9/10 of the container's, so that garbage is collected before the kernel ends the process
+		logger.Info("The container's memory limit cannot be read", "error", err.Error())
+	}
 	if err := work(ctrl.SetupSignalHandler(), o); err != nil {
 		logger.Error(err, "The operator ends")
 		os.Exit(1)
@@ -121,16 +125,10 @@ func setup(ctx context.Context, o *options) (mgr ctrl.Manager, done func(), err 
 		return nil, nil, err
 	}
 	issuers := issuer.NewPoller(cluster)
-	host, err := os.Hostname()
+	recorder, err := newRecorder(mgr)
 	if err != nil {
-		return nil, nil, fmt.Errorf("name of this host, which events tell: %w", err)
+		return nil, nil, err
 	}
-	// The manager's client follows what it writes in a cache; events it has no right to read, and no use for.
-	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})
-	if err != nil {
-		return nil, nil, fmt.Errorf("client for events: %w", err)
-	}
-	recorder := controllers.NewEventWriter(direct, "runnel-"+host)
 	reconciler := &controllers.Reconciler{
 		Client:        mgr.GetClient(),
 		Applier:       &apply.Applier{Client: mgr.GetClient(), Direct: mgr.GetAPIReader()},
@@ -165,6 +163,20 @@ func setup(ctx context.Context, o *options) (mgr ctrl.Manager, done func(), err 
 		return nil, nil, fmt.Errorf("setup: %w", err)
 	}
 	return mgr, done, nil
+}
+
+// newRecorder makes who writes events.
+func newRecorder(mgr ctrl.Manager) (*controllers.EventWriter, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("name of this host, which events tell: %w", err)
+	}
+	// The manager's client follows what it writes in a cache; events it has no right to read, and no use for.
+	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})
+	if err != nil {
+		return nil, fmt.Errorf("client for events: %w", err)
+	}
+	return controllers.NewEventWriter(direct, "runnel-"+host), nil
 }
 
 // manager returns the options of the manager.
