@@ -9,6 +9,7 @@ import (
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 	"github.com/runnel-dev/runnel/controllers/render"
+	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/test/browser"
 )
 
@@ -29,6 +30,16 @@ var _ = Describe("A page whose hub goes away", func() {
 		}
 	})
 
+	// goOn holds that the pages get what is published.
+	goOn := func(ctx SpecContext) {
+		GinkgoHelper()
+		after := s.publish(ctx, "prices.eur", "", "after")
+		for _, p := range pages {
+			Eventually(p.Received).Should(Equal([]browser.Event{before, after}))
+			p.NeverClosed()
+		}
+	}
+
 	// comeBack holds that the pages read from a hub that knows nothing of the history, were told so, and get what is published.
 	comeBack := func(ctx SpecContext) {
 		GinkgoHelper()
@@ -40,11 +51,7 @@ var _ = Describe("A page whose hub goes away", func() {
 			Expect(told.Topics).To(Equal([]string{"orders", "prices.*"}))
 			Expect(told.Requested).To(Equal(before.ID))
 		}
-		after := s.publish(ctx, "prices.eur", "", "after")
-		for _, p := range pages {
-			Eventually(p.Received).Should(Equal([]browser.Event{before, after}))
-			p.NeverClosed()
-		}
+		goOn(ctx)
 	}
 
 	// drained holds that the pages were told to come back, and then try to.
@@ -53,7 +60,7 @@ var _ = Describe("A page whose hub goes away", func() {
 		least, err := delay.Parse(0)
 		Expect(err).NotTo(HaveOccurred())
 		for _, p := range pages {
-			Eventually(p.Control).WithArguments(browser.RunnelClose).ShouldNot(BeEmpty())
+			Eventually(p.Control).WithArguments(browser.RunnelClose).WithTimeout(config.SuccessorWait + patience).ShouldNot(BeEmpty())
 			told := browser.Decode[browser.Closing](p.Control(browser.RunnelClose)[0])
 			Expect(told.Reason).To(Equal("drain"))
 			Expect(told.Reconnect).To(BeTrue())
@@ -71,12 +78,16 @@ var _ = Describe("A page whose hub goes away", func() {
 		}
 	})
 
-	It("is told of a rollout, and comes back to the new hub", func(ctx SpecContext) {
+	It("is told of a rollout, and goes on at the new hub as if it were the old one", func(ctx SpecContext) {
 		// What kubectl rollout restart does.
 		s.patch(ctx, &appsv1.Deployment{}, render.HubName(s.name),
 			`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":%q}}}}}`, time.Now().Format(time.RFC3339))
 		drained()
-		comeBack(ctx)
+		for _, p := range pages {
+			Eventually(p.Resumes).Should(Equal([]string{"live", "exact"}))
+			Expect(p.Control(browser.RunnelGap)).To(BeEmpty())
+		}
+		goOn(ctx)
 	})
 
 	It("keeps trying while there is no hub", func(ctx SpecContext) {
