@@ -2,6 +2,8 @@ package scale_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -25,11 +27,13 @@ func TestASettledOperatorWritesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	dir := t.TempDir()
 	f, err := scale.Run(ctx, scale.Options{
-		Bin: bin, Dir: t.TempDir(), Sizes: []int{50, 100}, Rates: []float64{25}, Churn: 6 * time.Second, Settled: 3 * time.Second,
+		Bin: bin, Dir: dir, Sizes: []int{50, 100}, Rates: []float64{25}, Churn: 6 * time.Second, Settled: 3 * time.Second,
 	}, t.Logf)
 	if err != nil {
-		t.Fatal(err)
+		said, _ := os.ReadFile(filepath.Join(dir, "operator.log")) // which goes with the test
+		t.Fatalf("%v\n%s", err, said)
 	}
 	for what, q := range map[string]scale.Quiet{"when settled": f.Settled, "at a cold start": f.Cold} {
 		if n := q.Calls.Writes(); n != 0 || q.Streams != 100 {
