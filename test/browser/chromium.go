@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
+
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 // Missing says how to get a browser, where Find finds none.
@@ -50,7 +52,7 @@ func Start(program string) *Browser {
 		chromedp.UserDataDir(filepath.Join(dir, "profile")),
 		// Caches and sockets outside of the profile.
 		chromedp.Env("HOME="+dir, "TMPDIR="+dir, "XDG_CONFIG_HOME="+dir, "XDG_CACHE_HOME="+dir),
-		chromedp.CombinedOutput(ginkgo.GinkgoWriter),
+		chromedp.CombinedOutput(suite.Log()),
 		// Chromium's own sandbox does not run as root.
 		chromedp.Flag("no-sandbox", os.Getuid() == 0),
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 	"github.com/runnel-dev/runnel/controllers/render"
-	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/test/browser"
 )
 
@@ -60,7 +59,7 @@ var _ = Describe("A page whose hub goes away", func() {
 		least, err := delay.Parse(0)
 		Expect(err).NotTo(HaveOccurred())
 		for _, p := range pages {
-			Eventually(p.Control).WithArguments(browser.RunnelClose).WithTimeout(config.SuccessorWait + patience).ShouldNot(BeEmpty())
+			Eventually(p.Control).WithArguments(browser.RunnelClose).ShouldNot(BeEmpty())
 			told := browser.Decode[browser.Closing](p.Control(browser.RunnelClose)[0])
 			Expect(told.Reason).To(Equal("drain"))
 			Expect(told.Reconnect).To(BeTrue())

@@ -9,13 +9,15 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
+
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 // Values of EventSource's readyState (HTML, section 9.2.2).
@@ -33,8 +35,9 @@ const (
 	controlPrefix = "runnel-"
 )
 
-// callTimeout bounds one call to the browser.
-const callTimeout = 10 * time.Second
+// callNotices is how many notices of its log a page hands over in one call, of which some may be large: a call shares the page's only
+// thread with the events that come in.
+const callNotices = 500
 
 //go:embed reader.html
 var reader []byte
@@ -58,7 +61,12 @@ type Notice struct {
 type Event struct{ ID, Type, Data string }
 
 // Page is a tab whose EventSource reads.
-type Page struct{ ctx context.Context }
+type Page struct {
+	ctx context.Context
+
+	mu  sync.Mutex // guards log
+	log []Notice   // what the page has handed over
+}
 
 // Reads says what an EventSource is made with.
 type Reads struct {
@@ -83,9 +91,11 @@ func (b *Browser) Open(origin string, r Reads) *Page {
 	p := b.Visit(origin)
 	ginkgo.DeferCleanup(func() {
 		if ginkgo.CurrentSpecReport().Failed() {
+			var text strings.Builder
 			for _, e := range p.Log() {
-				ginkgo.GinkgoWriter.Printf("%.200v\n", e)
+				fmt.Fprintf(&text, "%.200v\n", e)
 			}
+			suite.Keep("what the page was told", text.String())
 		}
 	})
 	types := append([]string{RunnelOpen, RunnelGap, RunnelClose}, r.Types...)
@@ -100,7 +110,7 @@ func (b *Browser) Visit(url string) *Page {
 	ginkgo.GinkgoHelper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	ginkgo.DeferCleanup(cancel)
-	p := &Page{ctx}
+	p := &Page{ctx: ctx}
 	p.Navigate(url)
 	return p
 }
@@ -118,7 +128,7 @@ func (p *Page) Back() {
 	from := Evaluate[string](p, where)
 	Evaluate[bool](p, "history.back(), true")
 	gomega.Eventually(func() (string, error) {
-		ctx, cancel := context.WithTimeout(p.ctx, callTimeout)
+		ctx, cancel := context.WithTimeout(p.ctx, suite.Patience)
 		defer cancel()
 		at, err := chromedp.Run(ctx, chromedp.Evaluate[string](where))
 		if err != nil {
@@ -136,7 +146,7 @@ func Evaluate[T any](p *Page, expression string) T {
 
 func run[T any](p *Page, action chromedp.Action[T]) T {
 	ginkgo.GinkgoHelper()
-	ctx, cancel := context.WithTimeout(p.ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(p.ctx, suite.Patience)
 	defer cancel()
 	value, err := chromedp.Run(ctx, action)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
@@ -149,11 +159,26 @@ func (p *Page) Leave() {
 	Evaluate[bool](p, "source.close(), true")
 }
 
-// Log is all that the page was told until now.
-func (p *Page) Log() []Notice { return p.LogFrom(0) }
+// Log returns all that the page was told until now.
+func (p *Page) Log() []Notice {
+	ginkgo.GinkgoHelper()
+	return p.LogFrom(0)
+}
 
-// LogFrom is what the page was told after its first n notices.
-func (p *Page) LogFrom(n int) []Notice { return Evaluate[[]Notice](p, fmt.Sprintf("log.slice(%d)", n)) }
+// LogFrom returns what the page was told after its first n notices.
+func (p *Page) LogFrom(n int) []Notice {
+	ginkgo.GinkgoHelper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		known := len(p.log)
+		next := Evaluate[[]Notice](p, fmt.Sprintf("log.slice(%d, %d)", known, known+callNotices))
+		p.log = append(p.log, next...)
+		if len(next) < callNotices {
+			return slices.Clone(p.log[n:])
+		}
+	}
+}
 
 // State is the source's readyState.
 func (p *Page) State() int { return Evaluate[int](p, "source.readyState") }

@@ -21,6 +21,7 @@ import (
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 	"github.com/runnel-dev/runnel/controllers/render"
 	"github.com/runnel-dev/runnel/test/browser"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 // delay is what the streams tell their readers to wait at least; the shortest that a spec may say.
@@ -47,7 +48,7 @@ func newStream(ctx SpecContext, spec v1alpha1.EventStreamSpec) *stream {
 	Expect(runnel.Client.Create(ctx, object)).To(Succeed())
 	DeferCleanup(func(ctx SpecContext) { Expect(runnel.Client.Delete(ctx, object)).To(Succeed()) })
 	key := client.ObjectKeyFromObject(object)
-	bounded, cancel := context.WithTimeout(ctx, patience)
+	bounded, cancel := context.WithTimeout(ctx, suite.Patience)
 	defer cancel()
 	ready, err := runnel.Ready(bounded, key)
 	Expect(err).NotTo(HaveOccurred())

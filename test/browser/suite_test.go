@@ -16,17 +16,14 @@ import (
 	"github.com/runnel-dev/runnel/test/browser"
 	"github.com/runnel-dev/runnel/test/platform"
 	"github.com/runnel-dev/runnel/test/sandbox"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 func TestBrowser(t *testing.T) {
-	RegisterFailHandler(Fail)
-	RunSpecs(t, "Browser")
+	suite.Run(t, "Browser")
 }
 
 const (
-	// patience is ample for a hub to be replaced on a busy machine; a state that is not reached by then never is.
-	patience = 30 * time.Second
-	poll     = 50 * time.Millisecond
 	// backOff lets a hub that was killed more than once come back soon.
 	backOff = 300 * time.Millisecond
 	// namespace is where all streams are.
@@ -41,9 +38,7 @@ var (
 )
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	log.SetLogger(GinkgoLogr)
-	SetDefaultEventuallyTimeout(patience)
-	SetDefaultEventuallyPollingInterval(poll)
+	log.SetLogger(suite.Logger())
 	program := browser.Find()
 	if program == "" {
 		fmt.Fprintln(os.Stderr, "!! the browser tests are skipped:", browser.Missing)
@@ -53,7 +48,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	home = browser.ServePage()
 	chromium = browser.Start(program)
 	startPlatform(ctx)
-}, NodeTimeout(5*time.Minute)) // most of it for programs that must be built
+}, NodeTimeout(suite.Timeout))
 
 func startPlatform(ctx SpecContext) {
 	bin, err := platform.Programs(ctx)

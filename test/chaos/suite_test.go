@@ -4,7 +4,6 @@ package chaos_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -19,13 +18,10 @@ import (
 	"github.com/runnel-dev/runnel/controllers/rules"
 	"github.com/runnel-dev/runnel/test/platform"
 	"github.com/runnel-dev/runnel/test/sandbox"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 const (
-	// patience is how long a state may take to come that takes under a second on a quiet machine.
-	patience = 30 * time.Second
-	glance   = 50 * time.Millisecond
-
 	operatorNamespace = "runnel-system"
 	// publisher is the ServiceAccount that publishes.
 	publisher = "checkout"
@@ -38,21 +34,18 @@ var (
 )
 
 func TestChaos(t *testing.T) {
-	SetDefaultEventuallyTimeout(patience)
-	SetDefaultEventuallyPollingInterval(glance)
-	RegisterFailHandler(Fail)
-	RunSpecs(t, "Chaos")
+	suite.Run(t, "Chaos")
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	logf.SetLogger(GinkgoLogr)
+	logf.SetLogger(suite.Logger())
 	bin, err := platform.Programs(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	p, err = platform.Start(ctx, platform.Options{Bin: bin, Sandbox: sandbox.Options{Calls: calls.tell}})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(p.Stop()).To(Succeed()) })
 	Expect(p.Install(ctx)).To(Succeed())
-}, NodeTimeout(5*time.Minute))
+}, NodeTimeout(suite.Timeout))
 
 // makeStream makes a stream in a namespace of its own and waits until it is Ready.
 func makeStream(ctx context.Context) types.NamespacedName {
@@ -77,7 +70,7 @@ func makeStream(ctx context.Context) types.NamespacedName {
 // ready waits until the newest spec serves, and holds the status against the rules.
 func ready(ctx context.Context, key types.NamespacedName) *v1alpha1.EventStream {
 	GinkgoHelper()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, suite.Patience)
 	defer cancel()
 	s, err := p.Ready(ctx, key)
 	Expect(err).NotTo(HaveOccurred())

@@ -10,9 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 
-	. "github.com/onsi/ginkgo/v2"
-
 	"github.com/runnel-dev/runnel/test/browser"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 // packages is where npm puts the JavaScript clients.
@@ -73,7 +72,7 @@ func lines(program *exec.Cmd, got func(browser.Event)) error {
 	if err != nil {
 		return err
 	}
-	program.Stderr = GinkgoWriter
+	program.Stderr = suite.Log()
 	if err := program.Start(); err != nil {
 		return err
 	}

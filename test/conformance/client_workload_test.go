@@ -1,13 +1,12 @@
 package conformance_test
 
 import (
-	"time"
-
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"github.com/runnel-dev/runnel/test/browser"
 	"github.com/runnel-dev/runnel/test/conformance/cut"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 // route is a way from a reader to the hub; the version of HTTP is that by which nginx asks the hub.
@@ -33,9 +32,6 @@ var routes = []route{
 		return n.HTTP11
 	}},
 }
-
-// workloadPatience is ample for all clients to read everything on a busy machine of two cores.
-const workloadPatience = 5 * time.Minute
 
 // leastCuts is less than random cuts ever are on the way of all events.
 const leastCuts = 10
@@ -85,7 +81,7 @@ var _ = Describe("10,000 events", Ordered, ContinueOnFailure, func() {
 					needs(missingNginx())
 				}
 				r := runs[c.name+" "+via.name]
-				Eventually(r.rests).WithArguments(workloadEvents).WithTimeout(workloadPatience).Should(BeTrue())
+				Eventually(r.rests).WithArguments(workloadEvents).WithTimeout(suite.Timeout).Should(BeTrue())
 				expected := append([]browser.Event(nil), want...)
 				if c.data != nil {
 					for i := range expected {

@@ -31,7 +31,7 @@ var _ = Describe("A drain under 500 readers, with another hub to go to, gives no
 			const (
 				readers = 500
 				// window is that of the drain.
-				window = 3 * time.Second
+				window = 6 * time.Second
 				// refused is how many readers meet the draining hub before the Service leaves it out, as it does some time after the hub
 				// turned not-ready.
 				refused = 50
@@ -56,8 +56,8 @@ var _ = Describe("A drain under 500 readers, with another hub to go to, gives no
 			service.endpoints(old, young)
 			stopped := make(chan struct{})
 			go func() { defer GinkgoRecover(); defer close(stopped); old.stop() }()
-			Eventually(func() int { return count.closed("overloaded") }).Should(BeNumerically(">=", refused))
 			Eventually(func() int { return ready(old) }).Should(Equal(http.StatusServiceUnavailable))
+			Eventually(func() int { return count.closed("overloaded") }).Should(BeNumerically(">=", refused))
 			service.endpoints(young)
 			Eventually(stopped).Should(BeClosed())
 			Eventually(func() int { return young.own.Status().Connections }).Should(Equal(readers))

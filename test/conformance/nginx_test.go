@@ -11,6 +11,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 // missingNginx says why there is no nginx, if there is none.
@@ -75,14 +77,14 @@ func startNginx(hub string) nginx {
 	path := filepath.Join(dir, "nginx.conf")
 	Expect(os.WriteFile(path, conf.Bytes(), 0o600)).To(Succeed())
 	program := exec.Command(nginxProgram(), "-p", dir, "-e", filepath.Join(dir, "error.log"), "-c", path)
-	program.Stderr = GinkgoWriter
+	program.Stderr = suite.Log()
 	Expect(program.Start()).To(Succeed())
 	DeferCleanup(func() {
 		Expect(program.Process.Kill()).To(Succeed())
 		_ = program.Wait() // it was killed
 		if CurrentSpecReport().Failed() {
 			text, _ := os.ReadFile(filepath.Join(dir, "error.log")) // what there is of it
-			GinkgoWriter.Printf("nginx said:\n%.4000s\n", text)
+			suite.Keep("log of nginx", string(text))
 		}
 	})
 	for _, addr := range []string{n.HTTP10, n.HTTP11, n.HTTP10By2, n.HTTP11By2} {

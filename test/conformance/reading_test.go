@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/runnel-dev/runnel/test/browser"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 // tick is the type of typed events. Clients that must be told which types to listen for are told this one and the hub's own.
@@ -111,12 +112,12 @@ func (r *reading) received() ([]browser.Event, error) {
 	}
 }
 
-// rests says whether so many events are there, or none will come any more.
+// rests reports whether a number of events have come, or the client has given up, or no event has come for suite.Patience.
 func (r *reading) rests(events int) bool {
 	got, err := r.received()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(got) >= events || err != nil || time.Since(r.last) > patience
+	return len(got) >= events || err != nil || time.Since(r.last) > suite.Patience
 }
 
 // opened says whether the client was ever told that its stream begins.

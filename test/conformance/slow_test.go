@@ -19,6 +19,7 @@ import (
 	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/test/browser"
 	"github.com/runnel-dev/runnel/test/sse"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 var _ = Describe("A reader of one byte a second", func() {
@@ -32,8 +33,8 @@ var _ = Describe("A reader of one byte a second", func() {
 			retained  = 4 << 20
 			// grown is what the heap may grow by: what is retained, a batch of 64 KiB for each reader, and what the test has of its own.
 			grown = retained + (fast+1)*(64<<10) + 4<<20
-			// stall is how long the hub waits for the slow one.
-			stall = 5 * time.Second
+			// stall is how long the hub waits for the slow one, and much longer than one of the fast ones ever waits to be read.
+			stall = 15 * time.Second
 		)
 		own := startHubWith(server.Options{StallTimeout: stall}, func(c *config.Config) { c.Retention.Bytes = retained })
 		topic := own.topic()
@@ -138,7 +139,7 @@ func connectSlowly(t *target, topic string) *slowReader {
 // until reads at once until a text has come, and returns all.
 func (s *slowReader) until(text string) string {
 	GinkgoHelper()
-	Expect(s.conn.SetReadDeadline(time.Now().Add(patience))).To(Succeed())
+	Expect(s.conn.SetReadDeadline(time.Now().Add(suite.Patience))).To(Succeed())
 	defer func() { Expect(s.conn.SetReadDeadline(time.Time{})).To(Succeed()) }()
 	var got strings.Builder
 	for one := bufio.NewReaderSize(s.conn, 1); !strings.HasSuffix(got.String(), text); {

@@ -8,24 +8,17 @@ import (
 	"os"
 	"strconv"
 	"testing"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"github.com/runnel-dev/runnel/test/browser"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 func TestConformance(t *testing.T) {
-	RegisterFailHandler(Fail)
-	RunSpecs(t, "Conformance")
+	suite.Run(t, "Conformance")
 }
-
-const (
-	// patience is ample for anything but the large workload; a state that is not reached by then never is.
-	patience = 30 * time.Second
-	poll     = 20 * time.Millisecond
-)
 
 // What the suite is told by its environment.
 const (
@@ -54,8 +47,6 @@ var (
 )
 
 var _ = BeforeSuite(func() {
-	SetDefaultEventuallyTimeout(patience)
-	SetDefaultEventuallyPollingInterval(poll)
 	seed = rand.Uint64()
 	if text := os.Getenv(envSeed); text != "" {
 		var err error

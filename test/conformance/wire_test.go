@@ -16,6 +16,7 @@ import (
 
 	"github.com/runnel-dev/runnel/test/browser"
 	"github.com/runnel-dev/runnel/test/sse"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 var retryField = regexp.MustCompile(`(?m)^retry: (\d+)$`)
@@ -161,7 +162,7 @@ var _ = Describe("curl", func() {
 // next is the next event of a stream.
 func next(s *sse.Stream) sse.Event {
 	GinkgoHelper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), suite.Patience)
 	defer cancel()
 	e, err := s.Next(ctx)
 	Expect(err).NotTo(HaveOccurred())

@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"context"
 	"maps"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -17,9 +16,6 @@ import (
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 	"github.com/runnel-dev/runnel/controllers/render"
 )
-
-// conflictPatience is longer than the 30 s after which the operator looks again at a name that was somebody else's.
-const conflictPatience = 40 * time.Second
 
 // restartedAt is the annotation that kubectl rollout restart sets.
 const restartedAt = "kubectl.kubernetes.io/restartedAt"
@@ -121,7 +117,7 @@ var _ = Describe("What belongs to a stream", func() {
 		Expect(s.now(ctx).Status.Address).To(BeNil(), "publishers are not sent to a stranger")
 
 		Expect(p.Client.Delete(ctx, theirs)).To(Succeed())
-		Eventually(s.isReady).WithContext(ctx).WithTimeout(conflictPatience).Should(BeTrue())
+		Eventually(s.isReady).WithContext(ctx).Should(BeTrue())
 		s.servesAgain(ctx)
 	})
 
@@ -157,7 +153,7 @@ func (s *stream) alone(ctx context.Context, before ...types.UID) {
 		pods := s.pods(ctx)
 		g.Expect(pods).To(HaveLen(1))
 		g.Expect(before).NotTo(ContainElement(pods[0].UID))
-	}).WithTimeout(gonePatience).Should(Succeed())
+	}).Should(Succeed())
 }
 
 func (s *stream) isReady(ctx context.Context) bool {

@@ -10,8 +10,12 @@ import (
 	"time"
 )
 
-// shownFaults is how many faults of a kind are told in full.
-const shownFaults = 5
+const (
+	// shownFaults is how many faults of a kind are told in full.
+	shownFaults = 5
+	// glance is the time between two looks of this process at itself.
+	glance = 25 * time.Millisecond
+)
 
 // faults gathers what must not happen, with the time and with what was being done then.
 type faults struct {

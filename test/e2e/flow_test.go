@@ -13,6 +13,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	"golang.org/x/time/rate"
+
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 const (
@@ -20,24 +25,27 @@ const (
 	publishers = 64
 	// publishPause is how long one waits that has lost its connection.
 	publishPause = 50 * time.Millisecond
-	// publishPatience is how long it goes on with one event.
-	publishPatience = 15 * time.Second
+	// trialEvents are published as fast as they are answered, to measure what this machine takes.
+	trialEvents = 2000
+	// trialShare of the measured rate is what a flow offers at most. The rest is for the changes that a spec makes meanwhile.
+	trialShare = 1. / 3
 )
 
-// flow publishes numbered events at a rate, event n to topic n modulo their number, through the Service, with a token.
+// flow publishes numbered events, event n to topic n modulo their number, through the Service, with a token. It offers no more than the
+// machine takes: a publisher waits for each answer, and no event makes up for a time in which others were late.
 //
 // Each event has an Idempotency-Key of its own, as a good publisher's has: where a connection breaks, the event is sent again under
 // the same key, by Go's client itself if the connection was an old one, else after a pause. That is counted in again, and is no
 // fault. Any answer but 200 is one, and is not tried again; so is an event that is not answered at all.
 type flow struct {
 	url, token string
-	rate       int
+	most       int // events a second
 	topics     []string
 	faults     *faults
 
 	next  atomic.Int64
 	again atomic.Int64 // events that were sent again
-	began time.Time
+	pace  *rate.Limiter
 	stop  context.CancelFunc
 	all   sync.WaitGroup
 
@@ -46,20 +54,20 @@ type flow struct {
 	longest time.Duration  // until an answer, with all that was tried
 }
 
-// begin begins to publish. It ends with end.
+// begin begins to publish, and returns when it has measured what rate to offer. The flow ends with end.
 func (f *flow) begin() {
+	GinkgoHelper()
 	ctx, stop := context.WithCancel(context.Background())
-	f.stop, f.ids, f.began = stop, map[int]string{}, time.Now()
+	f.stop, f.ids, f.pace = stop, map[int]string{}, rate.NewLimiter(rate.Inf, 1)
+	DeferCleanup(f.end)
 	transport := &http.Transport{MaxIdleConnsPerHost: publishers}
 	for range publishers {
 		f.all.Go(func() {
 			for {
-				n := int(f.next.Add(1) - 1)
-				until(ctx, f.began.Add(time.Duration(n)*time.Second/time.Duration(f.rate)))
-				if ctx.Err() != nil {
+				if f.pace.Wait(ctx) != nil {
 					return
 				}
-				f.publish(transport, n)
+				f.publish(transport, int(f.next.Add(1)-1))
 			}
 		})
 	}
@@ -67,6 +75,15 @@ func (f *flow) begin() {
 		<-ctx.Done()
 		transport.CloseIdleConnections()
 	})
+	began := time.Now()
+	suite.Reaches(f.sent, trialEvents, "events are acknowledged")
+	f.pace.SetLimit(rate.Limit(min(float64(f.most), trialShare*float64(f.sent())/time.Since(began).Seconds())))
+}
+
+// goesOn waits until n more events are acknowledged.
+func (f *flow) goesOn(n int) {
+	GinkgoHelper()
+	suite.Reaches(f.sent, f.sent()+n, "events are acknowledged")
 }
 
 // end lets what is under way be answered, and returns then. It may be called more than once.
@@ -80,7 +97,7 @@ func (f *flow) topic(n int) string { return f.topics[n%len(f.topics)] }
 // publish sends an event until it is answered.
 func (f *flow) publish(transport http.RoundTripper, n int) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), publishPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), suite.Patience)
 	defer cancel()
 	for tries := 0; ; tries++ {
 		id, err := f.post(ctx, transport, n)

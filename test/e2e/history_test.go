@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -16,10 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/runnel-dev/runnel/controllers/render"
+	"github.com/runnel-dev/runnel/test/suite"
 )
-
-// shownLog is how much of a hub's log is shown, from its end.
-const shownLog = 16 << 10
 
 // history follows a stream's pods, and misses no state of them.
 type history struct {
@@ -44,7 +41,7 @@ type hubLog struct {
 	file *os.File
 }
 
-// follow begins a history of a stream that has a hub that is ready. When the spec has failed, the hubs' logs are shown.
+// follow begins a history of a stream that has a hub that is ready. When the spec has failed, the hubs' logs are kept.
 func (s *stream) follow(ctx context.Context) *history {
 	GinkgoHelper()
 	c, err := client.NewWithWatch(p.Config, client.Options{Scheme: p.Client.Scheme()})
@@ -72,7 +69,7 @@ func (s *stream) follow(ctx context.Context) *history {
 		h.end()
 		for _, l := range h.logs {
 			if CurrentSpecReport().Failed() {
-				GinkgoWriter.Printf("\n%s:\n%s", l.pod, l.tail())
+				suite.Keep("log of "+l.pod, l.text())
 			}
 			_ = l.file.Close() // it was only read
 		}
@@ -132,14 +129,10 @@ func (h *history) keepLog(pod *corev1.Pod) {
 	}
 }
 
-func (l hubLog) tail() string {
+func (l hubLog) text() string {
 	all, err := io.ReadAll(l.file)
 	if err != nil {
 		return err.Error()
-	}
-	if len(all) > shownLog {
-		all = all[len(all)-shownLog:]
-		all = append([]byte("...\n"), all[bytes.IndexByte(all, '\n')+1:]...)
 	}
 	return string(all)
 }

@@ -197,12 +197,12 @@ var _ = Describe("A stream", func() {
 		admin := net.JoinHostPort(s.hub(ctx).Status.PodIP, fmt.Sprint(config.PortAdmin))
 		r := s.read(ctx, "")
 		Expect(p.Client.Delete(ctx, s.now(ctx), client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
-		Expect(r.nextWithin(ctx, gonePatience).Data).To(ContainSubstring(`"reason":"drain"`))
+		Expect(r.next(ctx).Data).To(ContainSubstring(`"reason":"drain"`))
 		for name, child := range s.children() {
 			Eventually(func() error { return p.Client.Get(ctx, client.ObjectKeyFromObject(child), child) }).
 				Should(MatchError(apierrors.IsNotFound, "IsNotFound"), name)
 		}
-		Eventually(s.pods).WithContext(ctx).WithTimeout(gonePatience).Should(BeEmpty())
+		Eventually(s.pods).WithContext(ctx).Should(BeEmpty())
 		_, err := net.Dial("tcp", admin)
 		Expect(err).To(HaveOccurred(), "its process has ended")
 		Expect(p.Client.Get(ctx, s.key, &v1alpha1.EventStream{})).To(MatchError(apierrors.IsNotFound, "IsNotFound"))

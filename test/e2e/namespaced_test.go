@@ -5,7 +5,6 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -20,6 +19,7 @@ import (
 	"github.com/runnel-dev/runnel/controllers/render"
 	"github.com/runnel-dev/runnel/controllers/rules"
 	"github.com/runnel-dev/runnel/test/platform"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 // fewNamespaces is a cluster of its own, whose operator is for team-a and team-b only.
@@ -49,7 +49,7 @@ var _ = Describe("An operator for some namespaces", func() {
 		Expect(c.Client.Update(ctx, s)).To(Succeed())
 		c.runs(ctx, stays, "runnel:0.2.0")
 		Expect(c.log(ctx)).NotTo(ContainSubstring("forbidden"))
-	}, SpecTimeout(3*time.Minute))
+	}, SpecTimeout(suite.Timeout))
 
 	It("stops at an image that cannot be pulled, with every hub of before still serving", func(ctx SpecContext) {
 		c := startFewNamespaces(ctx)
@@ -68,7 +68,7 @@ var _ = Describe("An operator for some namespaces", func() {
 			}
 			return names
 		}
-		Eventually(stuck).WithTimeout(takeover + patience).Should(HaveLen(1))
+		Eventually(stuck).Should(HaveLen(1))
 		for _, key := range streams {
 			s := c.get(ctx, key)
 			Expect(rules.Broken(s)).To(BeEmpty())
@@ -81,7 +81,7 @@ var _ = Describe("An operator for some namespaces", func() {
 		for _, key := range streams {
 			c.runs(ctx, key, "runnel:0.3.0")
 		}
-	}, SpecTimeout(3*time.Minute))
+	}, SpecTimeout(suite.Timeout))
 })
 
 func startFewNamespaces(ctx context.Context) *fewNamespaces {
@@ -93,7 +93,7 @@ func startFewNamespaces(ctx context.Context) *fewNamespaces {
 	c := &fewNamespaces{started}
 	DeferCleanup(func(ctx SpecContext) {
 		if CurrentSpecReport().Failed() {
-			GinkgoWriter.Println(c.log(ctx))
+			suite.Keep("log of the operators", c.log(ctx))
 		}
 		Expect(c.Stop()).To(Succeed())
 	})
@@ -131,7 +131,7 @@ func (c *fewNamespaces) stream(ctx context.Context, namespace string, policy v1a
 
 func (c *fewNamespaces) ready(ctx context.Context, key types.NamespacedName) {
 	GinkgoHelper()
-	ctx, cancel := context.WithTimeout(ctx, takeover+patience) // the operator may be about to start
+	ctx, cancel := context.WithTimeout(ctx, suite.Patience)
 	defer cancel()
 	_, err := c.Ready(ctx, key)
 	Expect(err).NotTo(HaveOccurred())
@@ -159,7 +159,7 @@ func (c *fewNamespaces) pods(ctx context.Context, key types.NamespacedName) map[
 // runs waits until the stream's hub has the image, and is Ready with it.
 func (c *fewNamespaces) runs(ctx context.Context, key types.NamespacedName, image string) {
 	GinkgoHelper()
-	Eventually(func() string { return c.get(ctx, key).Status.Image }).WithTimeout(takeover + patience).Should(Equal(image))
+	Eventually(func() string { return c.get(ctx, key).Status.Image }).Should(Equal(image))
 	c.ready(ctx, key)
 	d := &appsv1.Deployment{}
 	Expect(c.Client.Get(ctx, types.NamespacedName{Namespace: key.Namespace, Name: render.HubName(key.Name)}, d)).To(Succeed())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -15,14 +16,20 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 
 	"github.com/runnel-dev/runnel/test/sse"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
-// firstRetry is a browser's own reconnection time, until a stream sets another.
-const firstRetry = 3 * time.Second
+const (
+	// firstRetry is a browser's own reconnection time, until a stream sets another.
+	firstRetry = 3 * time.Second
+	// opening is the number of pages that connect for the first time at the same time.
+	opening = 256
+)
 
 // page is a browser's page that reads one topic: it connects again after whatever ends its connection, with the id of the last
-// event that it saw. It is harder to please than a browser, which forgives what mends itself: each connection must be answered
-// with a stream that goes on exactly where the last one ended, and end as a hub ends it that drains.
+// event that it saw. It is stricter than a browser, which recovers in silence: each connection must be answered with a stream that goes on
+// exactly where the last one ended, and must end as a draining hub ends it. A hub may turn the page away only while the crowd's hub is
+// evicted.
 type page struct {
 	number  int
 	topic   string
@@ -35,6 +42,7 @@ type page struct {
 	last   uint64 // sequence of the last event
 	epoch  string
 	closed string // the reason that the last connection was closed for
+	begun  func() // called when the first connection is there, or has failed
 
 	mu  sync.Mutex  // guards got
 	got map[int]int // how often each event came
@@ -49,8 +57,11 @@ type crowd struct {
 	connected atomic.Int64 // pages that are connected now
 	received  atomic.Int64 // deliveries
 	connects  moments
-	stop      context.CancelFunc
-	all       sync.WaitGroup
+	// evicting is true while no hub may be ready that stays. A new connection can then meet a hub that drains, which turns it away.
+	evicting   atomic.Bool
+	turnedAway atomic.Int64
+	stop       context.CancelFunc
+	all        sync.WaitGroup
 }
 
 // newCrowd makes n pages; open begins them. make gives a page what it reads.
@@ -64,15 +75,32 @@ func newCrowd(n int, each func(*page)) *crowd {
 	return c
 }
 
-// open opens all pages, so many a second, and returns when it has begun the last. They end with close.
-func (c *crowd) open(perSecond int) {
+// open opens all pages, and returns when they are connected, with the time that it took. They end with close.
+func (c *crowd) open() time.Duration {
+	GinkgoHelper()
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
+	DeferCleanup(c.told)
+	c.faults.during("opening")
 	began := time.Now()
-	for i, p := range c.pages {
-		until(ctx, began.Add(time.Duration(i)*time.Second/time.Duration(perSecond)))
+	slots := make(chan struct{}, opening)
+	for _, p := range c.pages {
+		p.begun = sync.OnceFunc(func() { <-slots })
+		select {
+		case slots <- struct{}{}:
+		case <-time.After(suite.Patience):
+			Fail(fmt.Sprintf("%d pages are connected, and none more for %v", c.connected.Load(), suite.Patience))
+		}
 		c.all.Go(func() { p.run(ctx) })
 	}
+	c.allConnected()
+	return time.Since(began)
+}
+
+// allConnected waits until all pages are connected.
+func (c *crowd) allConnected() {
+	GinkgoHelper()
+	suite.Reaches(func() int { return int(c.connected.Load()) }, len(c.pages), "pages are connected")
 }
 
 // close ends all pages and waits for them. It may be called more than once.
@@ -106,6 +134,7 @@ func (p *page) fault(ctx context.Context, what string, detail any) {
 
 // connection is one connection from its beginning to its end.
 func (p *page) connection(ctx context.Context) {
+	defer p.begun()
 	s, err := sse.OpenBy(ctx, p.crowd.transport, p.url, append(p.headers, sse.LastEventID(p.cursor))...)
 	var refused *sse.StatusError
 	if errors.As(err, &refused) {
@@ -116,13 +145,17 @@ func (p *page) connection(ctx context.Context) {
 		return
 	}
 	p.crowd.connected.Add(1)
+	p.begun()
 	defer p.crowd.connected.Add(-1)
 	defer s.Close()
 	p.closed = ""
 	for {
 		e, err := s.Next(ctx)
 		if err != nil {
-			if p.closed != "drain" || !errors.Is(err, io.EOF) {
+			switch {
+			case p.closed == "overloaded" && errors.Is(err, io.EOF) && p.crowd.evicting.Load():
+				p.crowd.turnedAway.Add(1)
+			case p.closed != "drain" || !errors.Is(err, io.EOF):
 				p.fault(ctx, "connection that did not end by a drain", strconv.Quote(p.closed)+", "+err.Error())
 			}
 			return
@@ -204,14 +237,18 @@ func (p *page) lacks(events []int) (missing []int) {
 	return missing
 }
 
-// receives waits until every page has what a flow was told is stored, which must have ended, and notes each page that does not get it.
-func (c *crowd) receives(f *flow, patience time.Duration) {
+// receives waits until every page has each event that a flow's publishers have a receipt for. The flow must have ended. Where no page has
+// received anything for suite.Patience, what is missing is noted as a fault.
+func (c *crowd) receives(f *flow) {
 	acknowledged := f.acknowledged()
-	end := time.Now().Add(patience)
+	received, since := c.received.Load(), time.Now()
 	for _, p := range c.pages {
 		missing := p.lacks(acknowledged[p.topic])
-		for len(missing) > 0 && time.Now().Before(end) {
-			until(context.Background(), time.Now().Add(glance))
+		for len(missing) > 0 && time.Since(since) < suite.Patience {
+			time.Sleep(glance)
+			if now := c.received.Load(); now > received {
+				received, since = now, time.Now()
+			}
 			missing = p.lacks(acknowledged[p.topic])
 		}
 		for _, number := range missing {

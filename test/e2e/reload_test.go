@@ -19,12 +19,12 @@ import (
 	"github.com/runnel-dev/runnel/controllers/render"
 	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/test/sse"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 const (
 	// reloadPages read reloadTopics while reloadEvents a second are published.
 	reloadPages, reloadTopics, reloadEvents = 1000, 50, 100
-	reloadTimeout                           = 5 * time.Minute
 )
 
 // readersKey signs the readers' tokens.
@@ -110,19 +110,15 @@ var _ = Describe("A change of what a running hub takes up", func() {
 			p.url = s.subscribe + "/v1/topics/" + p.topic + "/events"
 			p.headers = []sse.Header{bearer(fmt.Sprintf("page-%d", p.number))}
 		})
-		DeferCleanup(c.told)
-		c.faults.during("opening")
-		c.open(opening)
+		c.open()
 		loser, err := sse.OpenBy(context.WithoutCancel(ctx), s.by(), s.subscribe+"/v1/topics/extra/events", bearer("loser"))
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(loser.Close)
 		first, err := loser.Next(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(first.Type).To(Equal("runnel-open"))
-		Eventually(c.connected.Load).Should(BeEquivalentTo(reloadPages))
-		f := &flow{url: s.publish, token: s.token, rate: reloadEvents, topics: topics, faults: &c.faults}
+		f := &flow{url: s.publish, token: s.token, most: reloadEvents, topics: topics, faults: &c.faults}
 		f.begin()
-		DeferCleanup(f.end)
 
 		began, hashes := time.Now(), map[string]bool{s.now(ctx).Status.ConfigHash: true}
 		for _, r := range reloads {
@@ -135,11 +131,12 @@ var _ = Describe("A change of what a running hub takes up", func() {
 			Expect(s.condition(ctx, v1alpha1.ConditionConfigLoaded, "True", "ConfigLoaded")).To(ContainSubstring(hash), r.what)
 			Expect(s.running(ctx)).To(Equal(hash), r.what)
 			Expect(run(s.hub(ctx))).To(Equal(hub), "%s: it is the same process", r.what)
+			f.goesOn(reloadTopics)
 			if r.what != grantLost {
 				Expect(nothing(loser)).To(Succeed(), r.what)
 			}
 		}
-		soon, cancel := context.WithTimeout(ctx, patience)
+		soon, cancel := context.WithTimeout(ctx, suite.Patience)
 		defer cancel()
 		closed, err := loser.Next(soon)
 		Expect(err).NotTo(HaveOccurred())
@@ -148,7 +145,7 @@ var _ = Describe("A change of what a running hub takes up", func() {
 		Expect(loser.Next(soon)).Error().To(MatchError(io.EOF))
 
 		f.end()
-		c.receives(f, patience)
+		c.receives(f)
 		Expect(c.connects.since(began)).To(BeEmpty(), "nobody has come back")
 		Expect(c.connected.Load()).To(BeEquivalentTo(reloadPages))
 		c.close()
@@ -156,7 +153,7 @@ var _ = Describe("A change of what a running hub takes up", func() {
 			len(reloads), time.Since(began).Round(time.Second), f.sent(), f.again.Load(), c.received.Load()), ReportEntryVisibilityAlways)
 		Expect(c.faults.all()).To(BeEmpty())
 		Expect(f.holes()).To(BeEmpty())
-	}, NodeTimeout(reloadTimeout))
+	}, NodeTimeout(suite.Timeout))
 
 	It("is told with the hub's name and its reason when the hub refuses it, and the hub goes on with what it has", func(ctx SpecContext) {
 		s := serving(ctx)

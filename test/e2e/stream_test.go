@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -21,6 +20,7 @@ import (
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 	"github.com/runnel-dev/runnel/controllers/render"
 	"github.com/runnel-dev/runnel/test/sse"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 // publisher is the ServiceAccount that publishes.
@@ -92,7 +92,7 @@ func carriedOut(ctx context.Context, o *v1alpha1.EventStream, change ...func(*v1
 // connect waits until the stream is Ready and its Services take connections, and finds out where its clients go.
 func (s *stream) connect(ctx context.Context) {
 	GinkgoHelper()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, suite.Patience)
 	defer cancel()
 	status := s.ready(ctx).Status
 	var err error
@@ -106,7 +106,7 @@ func (s *stream) connect(ctx context.Context) {
 
 func (s *stream) ready(ctx context.Context) *v1alpha1.EventStream {
 	GinkgoHelper()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, suite.Patience)
 	defer cancel()
 	o, err := p.Ready(ctx, s.key)
 	Expect(err).NotTo(HaveOccurred())
@@ -270,13 +270,7 @@ func (s *stream) readAgain(ctx context.Context, id string) (r *reader) {
 // next is the next event, or the test fails.
 func (r *reader) next(ctx context.Context) sse.Event {
 	GinkgoHelper()
-	return r.nextWithin(ctx, patience)
-}
-
-// nextWithin is next with another patience.
-func (r *reader) nextWithin(ctx context.Context, d time.Duration) sse.Event {
-	GinkgoHelper()
-	ctx, cancel := context.WithTimeout(ctx, d)
+	ctx, cancel := context.WithTimeout(ctx, suite.Patience)
 	defer cancel()
 	e, err := r.Next(ctx)
 	Expect(err).NotTo(HaveOccurred())

@@ -5,7 +5,6 @@ package e2e_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -15,16 +14,7 @@ import (
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 	"github.com/runnel-dev/runnel/test/platform"
 	"github.com/runnel-dev/runnel/test/sandbox"
-)
-
-const (
-	// patience is how long a state may take to come. Most take well under a second on two cores; a new hub takes two.
-	patience = 20 * time.Second
-	// gonePatience is how long a hub may take to end: it waits up to 30 s for another to take over, serves for 5 s until all know that
-	// it ends, and drains.
-	gonePatience = 60 * time.Second
-	// glance is how often a state is looked at.
-	glance = 25 * time.Millisecond
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 // p is what all specs share.
@@ -34,15 +24,11 @@ var p *platform.Platform
 var watched *statusWatch
 
 func TestEndToEnd(t *testing.T) {
-	SetDefaultEventuallyTimeout(patience)
-	EnforceDefaultTimeoutsWhenUsingContexts()
-	SetDefaultEventuallyPollingInterval(glance)
-	RegisterFailHandler(Fail)
-	RunSpecs(t, "End to end")
+	suite.Run(t, "End to end")
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	logf.SetLogger(GinkgoLogr)
+	logf.SetLogger(suite.Logger())
 	bin, err := platform.Programs(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	p, err = platform.Start(ctx, platform.Options{Bin: bin, Sandbox: sandbox.Options{Calls: calls.tell}})
@@ -55,7 +41,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	watched = watchStatuses()
 	DeferCleanup(watched.stop)
 	letMetricsBeRead(ctx)
-}, NodeTimeout(5*time.Minute))
+}, NodeTimeout(suite.Timeout))
 
 var _ = AfterEach(func(ctx SpecContext) {
 	watched.check()
@@ -65,7 +51,7 @@ var _ = AfterEach(func(ctx SpecContext) {
 		Expect(brokenRules(&streams.Items[i])).To(BeEmpty())
 	}
 	if CurrentSpecReport().Failed() {
-		GinkgoWriter.Println(operatorLog(ctx))
+		suite.Keep("log of the operator", operatorLog(ctx))
 	}
 })
 
