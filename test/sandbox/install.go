@@ -26,8 +26,8 @@ import (
 const (
 	// fieldOwner is who applies.
 	fieldOwner = client.FieldOwner("sandbox")
-	// establishTimeout bounds the wait for a CRD to be served; it takes well under a second.
-	establishTimeout = 30 * time.Second
+	// establishTimeout bounds the wait until a CRD is served. It takes well under a second, and much longer on a slow and busy machine.
+	establishTimeout = 2 * time.Minute
 	establishPoll    = 20 * time.Millisecond
 )
 

@@ -16,19 +16,17 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/runnel-dev/runnel/test/sandbox"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 func TestSandbox(t *testing.T) {
-	RegisterFailHandler(Fail)
-	RunSpecs(t, "Sandbox")
+	suite.Run(t, "Sandbox")
 }
 
 var _ = Describe("A sandbox", func() {
 	var box *sandbox.Sandbox
 
 	BeforeEach(func(ctx SpecContext) {
-		SetDefaultEventuallyTimeout(10 * time.Second)
-		SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
 		var err error
 		box, err = sandbox.Start(ctx, sandbox.Options{Images: map[string]sandbox.Image{"tools": {Root: "/"}}})
 		Expect(err).NotTo(HaveOccurred())

@@ -22,8 +22,8 @@ const (
 	// apiTokenSeconds is an hour, and seven seconds by which kube-apiserver knows the volumes that it added.
 	apiTokenSeconds = 3607
 	// A new namespace gets its ServiceAccount a moment later, and a pod that comes first waits for it. A real cluster gives up
-	// after a second or two; a test machine may be slower.
-	accountPatience = 5 * time.Second
+	// after a second or two. A slow and busy machine needs more: nearly the 34 s after which the API server ends every creation.
+	accountPatience = 30 * time.Second
 	accountPoll     = 20 * time.Millisecond
 )
 

@@ -15,13 +15,11 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/runnel-dev/runnel/test/sandbox/apiserver"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 func TestAPIServer(t *testing.T) {
-	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(15 * time.Second)
-	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
-	RunSpecs(t, "API server")
+	suite.Run(t, "API server")
 }
 
 // One server for the suite; each spec has a namespace of its own.
@@ -36,7 +34,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	began := time.Now()
 	logs = &podLogs{}
 	var err error
-	server, err = apiserver.Start(ctx, apiserver.Options{Logger: GinkgoLogr, PodLogs: logs.open})
+	server, err = apiserver.Start(ctx, apiserver.Options{Logger: suite.Logger(), PodLogs: logs.open})
 	Expect(err).NotTo(HaveOccurred())
 	AddReportEntry("started in", time.Since(began).String(), ReportEntryVisibilityFailureOrVerbose)
 	DeferCleanup(func() {

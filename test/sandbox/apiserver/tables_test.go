@@ -52,13 +52,13 @@ var _ = Describe("Tables", func() {
 
 		header, rows := in("/apis/apps/v1", "deployments")
 		Expect(header).To(Equal("Name|Ready|Up-to-date|Available|Age"))
-		Expect(rows).To(ConsistOf(MatchRegexp(`^demo\|0/2\|0\|0\|\d+s$`)))
+		Expect(rows).To(ConsistOf(MatchRegexp(`^demo\|0/2\|0\|0\|[\dms]+$`)))
 		header, rows = in("/api/v1", "services")
 		Expect(header).To(Equal("Name|Type|Cluster-IP|External-IP|Port(s)|Age"))
-		Expect(rows).To(ConsistOf(MatchRegexp(`^demo\|ClusterIP\|127\.96\.\d+\.\d+\|<none>\|80/TCP\|\d+s$`)))
+		Expect(rows).To(ConsistOf(MatchRegexp(`^demo\|ClusterIP\|127\.96\.\d+\.\d+\|<none>\|80/TCP\|[\dms]+$`)))
 		header, rows = in("/api/v1", "pods")
 		Expect(header).To(Equal("Name|Ready|Status|Restarts|Age"))
-		Expect(rows).To(ConsistOf(MatchRegexp(`^p\|0/1\|CrashLoopBackOff\|2\|\d+s$`)))
+		Expect(rows).To(ConsistOf(MatchRegexp(`^p\|0/1\|CrashLoopBackOff\|2\|[\dms]+$`)))
 
 		for path, want := range map[string]string{
 			"/apis/apps/v1/replicasets": "Name|Desired|Current|Ready|Age", "/apis/apps/v1/statefulsets": "Name|Ready|Age",

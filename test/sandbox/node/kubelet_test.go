@@ -109,7 +109,7 @@ var _ = Describe("A pod", func() {
 			p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "late", MountPath: "/late"}, {Name: "never", MountPath: "/never"}}
 		})
 		Eventually(eventReasons(ctx, ns)).Should(ContainElement("FailedMount"))
-		Expect(getPod(ctx, ns, "p")(Default)).To(WithTransform(waitingReason, Equal("ContainerCreating")))
+		Eventually(getPod(ctx, ns, "p")).Should(WithTransform(waitingReason, Equal("ContainerCreating")))
 		_, err := typed.CoreV1().ConfigMaps(ns).Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "late"}}, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred())
 		Eventually(getPod(ctx, ns, "p")).Should(Satisfy(podReady))
@@ -230,21 +230,24 @@ var _ = Describe("A pod", func() {
 		p := readyPod(ctx, ns, func(p *corev1.Pod) {
 			c := &p.Spec.Containers[0]
 			probe := corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/ready", Port: intstr.FromInt32(8080)}}
-			c.StartupProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString("web")}}, PeriodSeconds: 1}
+			c.StartupProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString("web")}}, PeriodSeconds: 1, FailureThreshold: probeSeconds}
 			c.LivenessProbe = &corev1.Probe{ProbeHandler: probe, PeriodSeconds: 1, FailureThreshold: 1}
 			c.ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "exit 0"}}}, PeriodSeconds: 1}
+			for _, p := range []*corev1.Probe{c.StartupProbe, c.LivenessProbe, c.ReadinessProbe} {
+				p.TimeoutSeconds = probeSeconds
+			}
 		})
 		Expect(ask(p.Status.PodIP, "/set?ready=false")()).Error().NotTo(HaveOccurred())
 		Eventually(getPod(ctx, ns, "p")).Should(HaveField("Status.ContainerStatuses", ContainElement(HaveField("RestartCount", BeEquivalentTo(1)))))
 		Eventually(getPod(ctx, ns, "p")).Should(Satisfy(podReady))
-		Expect(eventReasons(ctx, ns)()).To(ContainElements("Unhealthy", "Killing"))
+		Eventually(eventReasons(ctx, ns)).Should(ContainElements("Unhealthy", "Killing"))
 	})
 
 	It("is deleted in order: hook, SIGTERM, the drain, and only then the object and the files", func(ctx SpecContext) {
 		ns := namespace(ctx)
 		p := readyPod(ctx, ns, func(p *corev1.Pod) {
 			c := &p.Spec.Containers[0]
-			c.Env = []corev1.EnvVar{env("DRAIN", "500ms")}
+			c.Env = []corev1.EnvVar{env("DRAIN", "asked")}
 			c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "echo hooked >> " + filepath.Join(files, "hooked")}}}}
 		})
 		log, err := here.PodLogs(ctx, ns, "p", "main", &corev1.PodLogOptions{Follow: true})
@@ -254,6 +257,7 @@ var _ = Describe("A pod", func() {
 		Eventually(func() (string, error) { return logOf(ctx, ns, "p", &corev1.PodLogOptions{TailLines: new(int64(1))}) }).Should(Equal("drains\n"))
 		Expect(filepath.Join(files, "hooked")).To(BeARegularFile())
 		Expect(podReady(getPod(ctx, ns, "p")(Default))).To(BeTrue(), "readiness is still probed while it drains")
+		Expect(ask(p.Status.PodIP, "/end")()).Error().NotTo(HaveOccurred())
 		Eventually(podGone(ctx, ns, "p")).Should(BeTrue())
 		Expect(filepath.Join(files, "pods", string(p.UID))).NotTo(BeADirectory())
 		lines := make([]byte, 1000)
@@ -278,7 +282,7 @@ var _ = Describe("A pod", func() {
 		Expect(typed.CoreV1().Pods(ns).Delete(ctx, "p", metav1.DeleteOptions{GracePeriodSeconds: new(int64(1))})).To(Succeed())
 		Eventually(podGone(ctx, ns, "p")).Should(BeTrue())
 		Expect(time.Since(began)).To(BeNumerically(">=", time.Second))
-		Expect(processes()).NotTo(ContainElement("/proc/" + child + "/exe"))
+		Eventually(processes).ShouldNot(ContainElement("/proc/" + child + "/exe"))
 	})
 
 	It("leaves no process of its own behind when it crashes", func(ctx SpecContext) {
@@ -294,7 +298,9 @@ var _ = Describe("A pod", func() {
 
 	It("crashes when it is killed, and hangs while it is paused", func(ctx SpecContext) {
 		ns := namespace(ctx)
-		p := readyPod(ctx, ns, nil)
+		p := readyPod(ctx, ns, func(p *corev1.Pod) {
+			p.Spec.Containers[0].ReadinessProbe.TimeoutSeconds = 1 // a paused pod lets its probe time out
+		})
 		Expect(here.Pause(ns, "p")).To(Succeed())
 		Eventually(getPod(ctx, ns, "p")).ShouldNot(Satisfy(podReady))
 		Expect(here.Resume(ns, "p")).To(Succeed())

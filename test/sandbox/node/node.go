@@ -33,10 +33,12 @@ import (
 const (
 	// Name is that of the one Node object.
 	Name = "sandbox"
-	// callTimeout ends a call to an API server that hangs, so that pods go on without it.
-	callTimeout = 5 * time.Second
-	// cacheTimeout bounds the first listing of all objects.
-	cacheTimeout = 30 * time.Second
+	// callTimeout ends a call to an API server that hangs. A slow and busy machine takes seconds for a call, and a call that was given up
+	// may still take effect: a ReplicaSet would then make a pod too many.
+	callTimeout = 2 * time.Minute
+	// cacheTimeout bounds the first listing of all objects. A sandbox that has just started has few, and a slow and busy machine still
+	// takes seconds.
+	cacheTimeout = 2 * time.Minute
 	// fakeGather is how long faked pods are gathered into one status of their ReplicaSet and Deployment.
 	fakeGather = 100 * time.Millisecond
 )

@@ -26,14 +26,22 @@ import (
 
 	"github.com/runnel-dev/runnel/test/sandbox/apiserver"
 	"github.com/runnel-dev/runnel/test/sandbox/node"
+	"github.com/runnel-dev/runnel/test/sandbox/node/block"
+	"github.com/runnel-dev/runnel/test/suite"
 )
 
 func TestNode(t *testing.T) {
-	RegisterFailHandler(Fail)
-	RunSpecs(t, "Node")
+	suite.Run(t, "Node")
 }
 
-const image = "registry.example/pod:1"
+const (
+	image = "registry.example/pod:1"
+	// probeSeconds is how long a probe waits for an answer: as long as it takes. With a shorter one a pod that does not run for a
+	// second is not ready.
+	probeSeconds = 120
+	// graceSeconds outlasts every spec: a pod that is to end has been told so, or ends by itself.
+	graceSeconds = 3600
+)
 
 var (
 	config *rest.Config
@@ -46,15 +54,16 @@ var (
 )
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	SetDefaultEventuallyTimeout(10 * time.Second)
-	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
 	root := GinkgoT().TempDir()
 	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(root, "pod"), "./testdata/pod")
 	out, err := build.CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(out))
 	images = map[string]node.Image{"registry.example/pod": {Root: root, Entrypoint: []string{"/pod"}}}
 
-	server, err := apiserver.Start(context.Background(), apiserver.Options{})
+	services, err := block.Claim(96, 111) // another sandbox may run on this machine, and its Services have addresses too
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(services.Release)
+	server, err := apiserver.Start(context.Background(), apiserver.Options{ServiceNetwork: services.Second})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(server.Stop)
 	config, kubeconfig = server.Config, server.Kubeconfig
@@ -63,7 +72,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	files = GinkgoT().TempDir()
 	here, err = node.Start(context.Background(), node.Options{
 		Config: config, Dir: files, Images: images, BackOff: 300 * time.Millisecond, ProbeInterval: 50 * time.Millisecond,
-		Log: GinkgoLogr,
+		SyncPeriod: time.Hour, // a volume is refreshed by the change of its pod alone
+		Log:        suite.Logger(),
 	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() {
@@ -105,19 +115,23 @@ func namespace(ctx context.Context) string {
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func(ctx context.Context) {
 		Expect(typed.CoreV1().Namespaces().Delete(ctx, n.Name, metav1.DeleteOptions{})).To(Succeed())
+		soon := metav1.DeleteOptions{GracePeriodSeconds: new(int64(1))} // some of its pods drain for ever
+		Expect(typed.CoreV1().Pods(n.Name).DeleteCollection(ctx, soon, metav1.ListOptions{})).To(Succeed())
 	})
 	DeferCleanup(func(ctx context.Context) { // before the namespace's own deletion
 		if !CurrentSpecReport().Failed() {
 			return
 		}
+		var text strings.Builder
 		events, _ := typed.CoreV1().Events(n.Name).List(ctx, metav1.ListOptions{})
 		for _, e := range events.Items {
-			GinkgoWriter.Println(e.InvolvedObject.Kind, e.InvolvedObject.Name, e.Reason, e.Message)
+			fmt.Fprintln(&text, e.InvolvedObject.Kind, e.InvolvedObject.Name, e.Reason, e.Message)
 		}
 		pods, _ := typed.CoreV1().Pods(n.Name).List(ctx, metav1.ListOptions{})
 		for _, p := range pods.Items {
-			GinkgoWriter.Printf("%s %+v\n", p.Name, p.Status)
+			fmt.Fprintf(&text, "%s %+v\n", p.Name, p.Status)
 		}
+		suite.Keep("events and pods", text.String())
 	})
 	Eventually(func() error {
 		_, err := typed.CoreV1().ServiceAccounts(n.Name).Get(ctx, "default", metav1.GetOptions{})
@@ -128,12 +142,12 @@ func namespace(ctx context.Context) string {
 
 func podSpec() corev1.PodSpec {
 	return corev1.PodSpec{
-		TerminationGracePeriodSeconds: new(int64(5)),
+		TerminationGracePeriodSeconds: new(int64(graceSeconds)),
 		Containers: []corev1.Container{{
 			Name: "main", Image: image, Ports: []corev1.ContainerPort{{Name: "web", ContainerPort: 8080}},
 			ReadinessProbe: &corev1.Probe{
 				ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/ready", Port: intstr.FromString("web")}},
-				PeriodSeconds: 1, FailureThreshold: 1,
+				PeriodSeconds: 1, FailureThreshold: 1, TimeoutSeconds: probeSeconds,
 			},
 		}},
 	}
@@ -192,7 +206,7 @@ func ask(at, path string) func() (string, error) {
 		url = "http://" + at + ":8080" + path
 	}
 	// Each question has its own connection, so that a Service's proxy chooses anew.
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: suite.Patience}
 	return func() (string, error) {
 		answer, err := client.Get(url)
 		if err != nil {

@@ -137,7 +137,7 @@ var _ = Describe("A Deployment", func() {
 		ns := namespace(ctx)
 		create(ctx, deployment(ns, 2, func(d *appsv1.Deployment) {
 			d.Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType
-			d.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{env("DRAIN", "300ms")}
+			d.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{env("DRAIN", "asked")}
 		}))
 		Eventually(getDeployment(ctx, ns)).Should(Satisfy(rolledOut))
 		var mu sync.Mutex
@@ -151,7 +151,14 @@ var _ = Describe("A Deployment", func() {
 			defer mu.Unlock()
 			overlap = overlap || len(hashes) > 1
 		})
+		old, err := typed.CoreV1().Pods(ns).List(ctx, metav1.ListOptions{})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(old.Items).To(HaveLen(2))
 		newTemplate(ctx, ns, "2")
+		for _, p := range old.Items { // they drain until they are asked to end
+			Eventually(getPod(ctx, ns, p.Name)).Should(HaveField("DeletionTimestamp", Not(BeNil())))
+			Expect(ask(p.Status.PodIP, "/end")()).Error().NotTo(HaveOccurred())
+		}
 		Eventually(getDeployment(ctx, ns)).Should(And(Satisfy(rolledOut), HaveField("Annotations", HaveKeyWithValue("deployment.kubernetes.io/revision", "2"))))
 		stop()
 		Expect(overlap).To(BeFalse())

@@ -33,8 +33,9 @@ const (
 	plainUDP, largestUDP = 512, 4096
 	// largestTCP is what the two bytes of length before a message by TCP can say.
 	largestTCP = 1<<16 - 1
-	// rest is how long a TCP connection may be idle, by RFC 7766, section 6.2.3 a few seconds.
-	rest = 5 * time.Second
+	// rest is how long a TCP connection may be idle. RFC 7766, section 6.2.3, recommends a few seconds; a client on a slow and busy
+	// machine may need more between its connection and its question.
+	rest = 2 * time.Minute
 	// pause follows an error of a socket that is not closed, such as too many open files.
 	pause = 50 * time.Millisecond
 )

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -12,9 +13,13 @@ import (
 // errPermission is what listening on a low port fails with for those who may not.
 const errPermission = syscall.EACCES
 
-// dialTimeout bounds the connection to a pod; on loopback it is made or refused at once, except by a stopped process
-// whose backlog is full.
-const dialTimeout = 5 * time.Second
+// dialTimeout bounds the connection to a pod. On loopback it is made or refused at once, except by a stopped process whose backlog is
+// full: there Linux gives up after two minutes by itself, and so would a client of a real cluster. A slow and busy machine needs more
+// than a moment.
+const dialTimeout = 2 * time.Minute
+
+// acceptPause follows an Accept that failed, most likely because the process has no file descriptor left just now.
+const acceptPause = 50 * time.Millisecond
 
 // copyBytes is what is passed on at a time: little, since thousands of readers wait for events of some hundred bytes.
 const copyBytes = 4 << 10
@@ -87,7 +92,7 @@ func (p *port) accept(l net.Listener) {
 			return
 		}
 		if err != nil {
-			time.Sleep(dialTimeout / 100) // out of file descriptors: wait for one
+			time.Sleep(acceptPause)
 			continue
 		}
 		client := conn.(*net.TCPConn)
@@ -99,11 +104,12 @@ func (p *port) accept(l net.Listener) {
 		}
 		p.next = (p.next + 1) % len(p.backends)
 		backend := p.backends[p.next]
-		c := &pair{client: client}
+		ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+		c := &pair{client: client, giveUp: cancel}
 		p.pairs[c] = true
 		p.mu.Unlock()
 		p.all.Go(func() {
-			c.run(backend)
+			c.run(ctx, backend)
 			p.mu.Lock()
 			delete(p.pairs, c)
 			p.mu.Unlock()
@@ -114,14 +120,17 @@ func (p *port) accept(l net.Listener) {
 // pair is one connection from a client to a pod.
 type pair struct {
 	client *net.TCPConn
+	giveUp context.CancelFunc // ends an attempt to connect to the pod
 
 	mu   sync.Mutex
 	pod  *net.TCPConn
 	over bool
 }
 
-func (c *pair) run(backend string) {
-	conn, err := net.DialTimeout("tcp", backend, dialTimeout)
+// run passes on what the two sides send. ctx bounds the connection to the pod, and nothing after it.
+func (c *pair) run(ctx context.Context, backend string) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", backend)
+	c.giveUp()
 	if err != nil {
 		abort(c.client) // the client's connection exists already, so it cannot be refused any more
 		return
@@ -157,6 +166,7 @@ func (c *pair) reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.over = true
+	c.giveUp()
 	abort(c.client)
 	if c.pod != nil {
 		abort(c.pod)

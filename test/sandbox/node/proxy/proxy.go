@@ -44,8 +44,9 @@ type Proxy struct {
 	loop     *loop.Loop
 	low      bool // it may listen on ports below 1024
 
-	mu    sync.Mutex // guards ports; a port's own lock is taken after it
+	mu    sync.Mutex // guards what follows; a port's own lock is taken after it
 	ports map[portKey]*port
+	busy  map[portKey]string // why a port is not listened on, as it was logged
 	conns sync.WaitGroup
 }
 
@@ -59,7 +60,7 @@ type portKey struct {
 func New(all informers.SharedInformerFactory, log logr.Logger) (*Proxy, error) {
 	p := &Proxy{
 		log: log, services: all.Core().V1().Services().Lister(), slices: all.Discovery().V1().EndpointSlices().Informer(),
-		low: mayListenLow(), ports: map[portKey]*port{},
+		low: mayListenLow(), ports: map[portKey]*port{}, busy: map[portKey]string{},
 	}
 	p.loop = loop.New(log, p.sync)
 	if err := endpoint.IndexByService(p.slices); err != nil {
@@ -202,14 +203,20 @@ func (p *Proxy) sync(_ context.Context, key string) (time.Duration, error) {
 				p.ports[k] = newPort(at, &p.conns)
 			}
 			if err := p.ports[k].serve(backends(slices, sp.Name)); err != nil {
-				p.log.Info("Cannot listen for a Service", "service", key, "reason", err.Error())
+				if p.busy[k] != err.Error() {
+					p.busy[k] = err.Error()
+					p.log.Info("Cannot listen for a Service", "service", key, "reason", err.Error())
+				}
 				busy = true
+				continue
 			}
+			delete(p.busy, k)
 		}
 	}
 	for k, port := range p.ports {
 		if k.service == key && !wanted[k] && port.retire() {
 			delete(p.ports, k)
+			delete(p.busy, k)
 		}
 	}
 	if busy {

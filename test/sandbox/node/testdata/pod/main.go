@@ -1,5 +1,6 @@
 // Pod is the program that the node's tests run in their pods. It serves HTTP on its pod's address, is ready unless told
-// otherwise, and drains as long as DRAIN says when it gets SIGTERM. With the argument `exit N` it ends at once.
+// otherwise, and drains when it gets SIGTERM: until /end is asked for if DRAIN is "asked", for ever if it is "forever". With the
+// argument `exit N` it ends at once.
 package main
 
 import (
@@ -54,6 +55,12 @@ func serve() error {
 		}
 		_, _ = w.Write(data)
 	})
+	asked := make(chan struct{}, 1)
+	mux.HandleFunc("/end", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "0")
+		_ = http.NewResponseController(w).Flush() // the answer is whole before the program ends
+		asked <- struct{}{}
+	})
 	mux.HandleFunc("/crash", func(http.ResponseWriter, *http.Request) { os.Exit(3) })
 	mux.HandleFunc("/child", func(w http.ResponseWriter, _ *http.Request) {
 		self, err := os.Executable()
@@ -83,14 +90,19 @@ func serve() error {
 	}
 	fmt.Println("drains")
 	draining.Store(true)
-	if os.Getenv("DRAIN") == "forever" {
+	switch drain := os.Getenv("DRAIN"); drain {
+	case "":
+	case "asked":
+		select {
+		case err := <-served:
+			return err
+		case <-asked:
+		}
+	case "forever":
 		return <-served
+	default:
+		return fmt.Errorf("DRAIN is %q: write asked or forever", drain)
 	}
-	d, err := time.ParseDuration(os.Getenv("DRAIN"))
-	if err != nil && os.Getenv("DRAIN") != "" {
-		return errors.Join(errors.New("DRAIN: write a duration"), err)
-	}
-	time.Sleep(d)
 	fmt.Println("ends")
 	return nil
 }
