@@ -15,8 +15,8 @@ import (
 	"github.com/runnel-dev/runnel/test/scale/manager"
 )
 
-// churn changes streams at a rate, and waits until all of it has been carried out.
-func (c *cluster) churn(ctx context.Context, o Options, rate float64) (out Churn, err error) {
+// churn makes so many changes at a rate, and waits until all of them have been carried out.
+func (c *cluster) churn(ctx context.Context, o Options, rate float64, changes int) (out Churn, err error) {
 	out.Rate, out.Cores = rate, runtime.NumCPU()
 	if err := c.idle(ctx); err != nil {
 		return out, err
@@ -40,7 +40,7 @@ func (c *cluster) churn(ctx context.Context, o Options, rate float64) (out Churn
 	}
 	watching := c.watchMemory(ctx)
 	profiled := c.profileCPU(ctx, o, fmt.Sprintf("%.0f", rate))
-	out.Sent, err = c.load.Run(ctx, churn.Published, rate, int(rate*o.Churn.Seconds()))
+	out.Sent, err = c.load.Run(ctx, churn.Published, rate, changes)
 	err = errors.Join(err, profiled())
 	if err == nil {
 		err = c.allReady(ctx)
@@ -62,6 +62,9 @@ func (c *cluster) churn(ctx context.Context, o Options, rate float64) (out Churn
 		return out, err
 	}
 	allAfter, err := busy()
+	if err == nil {
+		err = c.idle(ctx) // it has written its events then
+	}
 	out.Operator, out.Sandbox = operatorAfter.CPU-operator.CPU, ownAfter-own
 	out.Elsewhere = max(0, allAfter-all-out.Operator-out.Sandbox)
 	applied, ready := c.tracker.Times()

@@ -27,6 +27,8 @@ type Options struct {
 	// Rates of changes a second, one after the other, each for the time Churn.
 	Rates []float64
 	Churn time.Duration
+	// Changes, if not 0, are made before those, as fast as the operator carries them out; their rate is 0.
+	Changes int
 	// Settled is for how long the operator is watched when nothing changes.
 	Settled time.Duration
 }
@@ -120,8 +122,20 @@ func Run(ctx context.Context, o Options, say func(format string, args ...any)) (
 		return f, fmt.Errorf("cold start: %w", err)
 	}
 	say("cold start: %v, %d writes, %v of CPU", f.Cold.Elapsed, f.Cold.Calls.Writes(), f.Cold.Operator)
+	type load struct {
+		rate    float64
+		changes int
+	}
+	var loads []load
+	if o.Changes > 0 {
+		loads = append(loads, load{0, o.Changes})
+	}
 	for _, rate := range o.Rates {
-		s, err := c.churn(ctx, o, rate)
+		loads = append(loads, load{rate, int(rate * o.Churn.Seconds())})
+	}
+	for _, l := range loads {
+		rate := l.rate
+		s, err := c.churn(ctx, o, rate, l.changes)
 		if err != nil {
 			return f, fmt.Errorf("%.0f changes/s: %w", rate, err)
 		}
@@ -178,16 +192,16 @@ func (c *cluster) allReady(ctx context.Context) error {
 	})
 }
 
-// idle waits until the operator has had nothing to do for a while.
+// idle waits until the operator has had nothing to do, and has written nothing, for a while: it writes events in the background.
 func (c *cluster) idle(ctx context.Context) error {
-	since, before := time.Now(), -1.0
+	since, before, written := time.Now(), -1.0, -1
 	return c.Until(ctx, "the operator is not idle", func(ctx context.Context) (string, bool, error) {
 		m, err := c.manager.Metrics(ctx)
 		if err != nil {
 			return "", false, err
 		}
-		if !m.Idle() || m.Reconciled != before {
-			since, before = time.Now(), m.Reconciled
+		if writes := c.calls.now().Writes(); !m.Idle() || m.Reconciled != before || writes != written {
+			since, before, written = time.Now(), m.Reconciled, writes
 		}
 		return fmt.Sprintf("%v queued, %v worked on", m.Waiting, m.Working), time.Since(since) >= idleFor, nil
 	})

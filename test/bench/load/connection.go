@@ -136,7 +136,7 @@ func (r *Readers) read(i int32, buffer []byte, ending bool) error {
 		case errno == unix.EINTR:
 			continue
 		case errno != 0 || n == 0:
-			return r.cut(c, errno)
+			return r.cut(i, errno)
 		}
 		r.arrived(n)
 		if err := r.take(i, buffer[:n]); err != nil {
@@ -171,7 +171,7 @@ func (r *Readers) take(i int32, b []byte) (err error) {
 				return err
 			}
 			if c.chunks.part == chunkOver { // the server would keep the connection for another request
-				return r.cut(c, 0)
+				return r.cut(i, 0)
 			}
 		}
 		for m, rest, found := c.scanner.next(data); found; m, rest, found = c.scanner.next(rest) {
@@ -206,11 +206,13 @@ func (r *Readers) answered(c *connection, b []byte) (body []byte, err error) {
 }
 
 // cut is what a connection comes to when the server ends it.
-func (r *Readers) cut(c *connection, errno unix.Errno) error {
+func (r *Readers) cut(i int32, errno unix.Errno) error {
+	c := &r.conns[i]
 	if c.phase == answering {
 		return errors.Join(errors.New("the connection ended before it was answered"), nonzero(errno))
 	}
 	r.ended++
+	r.lost += r.outstanding(int(i))
 	c.phase = over
 	return unix.Close(int(c.fd))
 }

@@ -15,10 +15,11 @@ import (
 )
 
 const (
-	// defaultPatience is how long nothing may arrive before what is missing is given up.
-	defaultPatience = 5 * time.Second
+	// defaultPatience is how long nothing may arrive before what is missing is given up. It is many times what a slow and busy machine
+	// takes, and only a run that fails waits so long.
+	defaultPatience = 2 * time.Minute
 	// defaultConnectPatience is how long no further connection may become ready before connecting is given up.
-	defaultConnectPatience = 30 * time.Second
+	defaultConnectPatience = defaultPatience
 	// shown is how much of an answer that is not as expected an error holds.
 	shown = 300
 )

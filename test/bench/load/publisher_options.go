@@ -36,7 +36,7 @@ type PublisherOptions struct {
 	Lines int
 	// IDs sends each event with an id of its own, by which the server knows it again: its sequence number.
 	IDs bool
-	// Patience is how long no answer may come before the publisher gives up. 0 is 5 s.
+	// Patience is how long no answer may come before the publisher gives up. 0 is two minutes.
 	Patience time.Duration
 }
 

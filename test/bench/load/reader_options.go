@@ -30,7 +30,7 @@ type ReaderOptions struct {
 	CaughtUp func()
 	// Slow readers take little of what they are sent, or nothing; nil takes all at once.
 	Slow *Pace
-	// Patience is how long nothing may arrive, once all is published, before what is missing is given up. 0 is 5 s.
+	// Patience is how long nothing may arrive, once all is published, before what is missing is given up. 0 is two minutes.
 	Patience time.Duration
 }
 

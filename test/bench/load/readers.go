@@ -37,6 +37,7 @@ type Readers struct {
 	ready    atomic.Int64
 	paced    []int32 // slow connections, which are not woken
 	nextPace time.Time
+	lost     int // what connections that have ended did not get of the course
 	tally
 }
 
@@ -71,7 +72,15 @@ func inet4(addr string) (out unix.SockaddrInet4, err error) {
 }
 
 // Expect begins a course: what Result says is of this one alone.
-func (r *Readers) Expect(c Course) { r.expect(c) }
+func (r *Readers) Expect(c Course) {
+	r.expect(c)
+	r.lost = 0
+	for i := range r.conns[:r.opened] {
+		if r.conns[i].phase == over {
+			r.lost += r.outstanding(i)
+		}
+	}
+}
 
 // Record says whether latencies are counted; from the beginning they are.
 func (r *Readers) Record(on bool) { r.skip.Store(!on) }
@@ -104,7 +113,8 @@ func (r *Readers) Connect(ctx context.Context) error {
 	return nil
 }
 
-// Receive reads until all of the course has come, or nothing more does for a while after published is closed.
+// Receive reads until all of the course has come that still can, or nothing more does for a while after published is closed. A
+// connection that has ended brings nothing more.
 func (r *Readers) Receive(ctx context.Context, published <-chan struct{}) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -112,7 +122,7 @@ func (r *Readers) Receive(ctx context.Context, published <-chan struct{}) error 
 	var quiet time.Time // since when nothing came after all was published
 	for before := -1; ; {
 		over := closed(published)
-		if over && r.got >= r.expected {
+		if over && r.got+r.lost >= r.expected {
 			return nil
 		}
 		if err := r.pump(ctx); err != nil {

@@ -63,6 +63,11 @@ func (t *tally) expect(c Course) {
 	t.latency = Histogram{}
 }
 
+// outstanding returns how many events of the course a reader has not got.
+func (t *tally) outstanding(reader int) int {
+	return t.course.of(reader%t.topics, t.course.Count) - int(t.progress[reader].got)
+}
+
 // arrived notes a read.
 func (t *tally) arrived(n int) {
 	t.now = time.Since(t.course.Start)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// patience bounds how long a server may take to start, and to stop.
-const patience = 20 * time.Second
+// patience bounds how long a server may take to start, and to stop. It is many times what a slow and busy machine takes.
+const patience = 2 * time.Minute
 
 // Settings of a server that a scenario needs. A reference has none.
 type Settings struct {

@@ -26,6 +26,8 @@ const (
 	configurations = 9000
 	// inFlight bounds the requests that wait for the API server.
 	inFlight = 64
+	// finishedPoll is how often a load without a rate looks whether a stream is finished with its change.
+	finishedPoll = 10 * time.Millisecond
 )
 
 // Load changes streams. It is for one goroutine at a time.
@@ -70,7 +72,8 @@ func (l *Load) Grow(ctx context.Context, n int) (Sent, error) {
 }
 
 // Run makes n changes of a mix at a rate in changes a second. They are sent when they are due, whether or not those before
-// are answered; only when 64 are not does the next one wait.
+// are answered; only when 64 are not does the next one wait. With a rate of 0, the next change is sent as soon as a stream is finished
+// with the one before, and none is left out.
 func (l *Load) Run(ctx context.Context, mix Mix, rate float64, n int) (Sent, error) {
 	return l.send(ctx, n, rate, mix.Of)
 }
@@ -92,6 +95,10 @@ func (l *Load) send(ctx context.Context, n int, rate float64, kind func(int) Kin
 			break
 		}
 		call, ok := l.prepare(kind(i))
+		for rate == 0 && !ok && ctx.Err() == nil {
+			time.Sleep(finishedPoll)
+			call, ok = l.prepare(kind(i))
+		}
 		if !ok {
 			skipped++
 			continue

@@ -21,8 +21,8 @@ import (
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
-// headerTimeout ends a question that does not come; the operator's takes a millisecond.
-const headerTimeout = 10 * time.Second
+// headerTimeout ends a question that does not come. The operator's takes a millisecond, and seconds on a slow and busy machine.
+const headerTimeout = 2 * time.Minute
 
 // Hubs are the stand-ins of all pods. Make one with New and have it told of every pod.
 type Hubs struct {

