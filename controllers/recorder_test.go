@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -70,32 +72,40 @@ func start(t *testing.T, w *EventWriter) {
 var shop = &v1alpha1.EventStream{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "shop", UID: "u"}}
 
 func TestEventsAreWritten(t *testing.T) {
-	g := NewWithT(t)
-	// It cannot be reached at first, and is busy then.
-	j := newJournal(g, context.DeadlineExceeded, apierrors.NewTooManyRequests("later", 1))
-	w := NewEventWriter(j, "runnel-0")
-	w.Eventf(shop, nil, corev1.EventTypeWarning, "NameConflict", "Reconcile", "%s is not this stream's", "Service shop-hub")
-	start(t, w)
-	g.Eventually(func(g Gomega) { g.Expect(j.events(g)).To(HaveLen(1)) }, "10s").Should(Succeed())
-	e := j.events(g)[0]
-	g.Expect(e.Regarding).To(Equal(corev1.ObjectReference{APIVersion: "runnel.dev/v1alpha1", Kind: "EventStream", Namespace: "team-a", Name: "shop", UID: "u"}))
-	g.Expect(e.Namespace).To(Equal("team-a"))
-	g.Expect(e.Note).To(Equal("Service shop-hub is not this stream's"))
-	g.Expect([]string{e.Type, e.Reason, e.Action, e.ReportingController, e.ReportingInstance}).To(
-		Equal([]string{"Warning", "NameConflict", "Reconcile", "runnel", "runnel-0"}))
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		// It cannot be reached at first, and is busy then.
+		j := newJournal(g, context.DeadlineExceeded, apierrors.NewTooManyRequests("later", 1))
+		w := NewEventWriter(j, "runnel-0")
+		w.Eventf(shop, nil, corev1.EventTypeWarning, "NameConflict", "Reconcile", "%s is not this stream's", "Service shop-hub")
+		start(t, w)
+		time.Sleep(2 * eventRetry)
+		synctest.Wait()
+		g.Expect(j.events(g)).To(HaveLen(1))
+		e := j.events(g)[0]
+		g.Expect(e.Regarding).To(Equal(corev1.ObjectReference{APIVersion: "runnel.dev/v1alpha1", Kind: "EventStream", Namespace: "team-a", Name: "shop", UID: "u"}))
+		g.Expect(e.Namespace).To(Equal("team-a"))
+		g.Expect(e.Note).To(Equal("Service shop-hub is not this stream's"))
+		g.Expect([]string{e.Type, e.Reason, e.Action, e.ReportingController, e.ReportingInstance}).To(
+			Equal([]string{"Warning", "NameConflict", "Reconcile", "runnel", "runnel-0"}))
+	})
 }
 
 func TestRefusedEventsDoNotComeAgain(t *testing.T) {
-	g := NewWithT(t)
-	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "events"}, "shop", nil)
-	j := newJournal(g, forbidden, forbidden, forbidden, forbidden)
-	w := NewEventWriter(j, "runnel-0")
-	start(t, w)
-	for range 5 {
-		w.Eventf(shop, nil, corev1.EventTypeNormal, "Available", "Reconcile", "the hub is ready")
-	}
-	g.Eventually(func(g Gomega) { g.Expect(j.events(g)).To(HaveLen(1)) }).Should(Succeed())
-	g.Expect(j.asked).To(Equal(5))
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "events"}, "shop", nil)
+		j := newJournal(g, forbidden, forbidden, forbidden, forbidden)
+		w := NewEventWriter(j, "runnel-0")
+		start(t, w)
+		for range 5 {
+			w.Eventf(shop, nil, corev1.EventTypeNormal, "Available", "Reconcile", "the hub is ready")
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		g.Expect(j.events(g)).To(HaveLen(1))
+		g.Expect(j.asked).To(Equal(5))
+	})
 }
 
 func TestEventsThatNobodyTakesKeepNobodyWaiting(t *testing.T) {
