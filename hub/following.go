@@ -202,12 +202,14 @@ func (p *peers) claim(ctx context.Context) (done bool) {
 func (p *peers) claimFrom(ctx context.Context, address string) error {
 	asking, cancel := context.WithTimeout(ctx, p.times.Answer)
 	defer cancel()
-	err := p.client.Supersede(asking, address, peer.Claim{Epoch: p.hub.log.Epoch(), By: p.self})
+	epoch := p.hub.log.Epoch()
+	err := p.client.Supersede(asking, address, peer.Claim{Epoch: epoch, By: p.self})
 	var refusal *peer.Refusal
 	if errors.As(err, &refusal) {
 		switch {
 		case refusal.Code == peer.CodeAlone, refusal.Code == peer.CodeVersion:
 			err = nil // it will never know
+		case refusal.Epoch == epoch: // a hub of the same epoch supersedes nobody; it may have taken over meanwhile
 		case refusal.Code == peer.CodeEpoch && p.self.Before(refusal.Leader) && refusal.Leader.Instance != "":
 			p.supersede(refusal.Leader)
 			return nil
