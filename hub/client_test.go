@@ -15,8 +15,8 @@ import (
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
-// patience bounds a wait that is expected to end; it only shows when a test fails.
-const patience = 20 * time.Second
+// patience bounds the wait for one state. It is many times what a slow and busy machine takes, and only a failing test waits so long.
+const patience = 2 * time.Minute
 
 func base() *config.Config {
 	return &config.Config{
@@ -100,11 +100,20 @@ func (s *server) end() {
 // do sends a request and returns its answer, which must end.
 func do(t testing.TB, method, u, body string, header ...string) (*http.Response, string) {
 	t.Helper()
+	resp, answer, err := tryDo(method, u, body, header...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, answer
+}
+
+// tryDo is do for a request that may fail.
+func tryDo(method, u, body string, header ...string) (*http.Response, string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, u, strings.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		return nil, "", err
 	}
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
@@ -112,14 +121,11 @@ func do(t testing.TB, method, u, body string, header ...string) (*http.Response,
 	transport := &http.Transport{DisableKeepAlives: true}
 	resp, err := transport.RoundTrip(r)
 	if err != nil {
-		t.Fatal(err)
+		return nil, "", err
 	}
+	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	return resp, string(b)
+	return resp, string(b), err
 }
 
 func (s *server) publish(topic, data string) (id string) {
@@ -166,6 +172,16 @@ func (s *server) read(query string, header ...string) *reader {
 
 func open(t testing.TB, via http.RoundTripper, u string, header ...string) *reader {
 	t.Helper()
+	c, err := tryOpen(t, via, u, header...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// tryOpen is open for a request that may fail.
+func tryOpen(t testing.TB, via http.RoundTripper, u string, header ...string) (*reader, error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r, err := http.NewRequestWithContext(ctx, "GET", u, nil)
 	if err != nil {
@@ -177,12 +193,13 @@ func open(t testing.TB, via http.RoundTripper, u string, header ...string) *read
 	}
 	resp, err := via.RoundTrip(r)
 	if err != nil {
-		t.Fatal(err)
+		cancel()
+		return nil, err
 	}
 	c := &reader{t: t, resp: resp, events: make(chan sse, 4096), cancel: cancel}
 	t.Cleanup(c.close)
 	go c.run()
-	return c
+	return c, nil
 }
 
 func (c *reader) close() {

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"net"
 	"time"
 
@@ -33,6 +34,9 @@ func (o Options) WithPeers(by peer.Resolver, self string, times Times) Options {
 	o.resolver, o.self, o.times = by, self, &times
 	return o
 }
+
+// EndpointsGone tells a hub that waits for Times.Endpoints until it ends that this time is over.
+func (h *Hub) EndpointsGone() { h.peers.lose(errors.New("nobody is sent to this hub any more")) }
 
 // Listeners are those for readers and publishers.
 func (h *Hub) Listeners() []net.Listener { return []net.Listener{h.subscribe, h.publish} }

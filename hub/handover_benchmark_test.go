@@ -35,7 +35,9 @@ func BenchmarkHandover(b *testing.B) {
 		via := &http.Client{Transport: &http.Transport{}}
 		defer via.CloseIdleConnections()
 		for !over.Load() {
-			if status, body, err := postVia(via, "http://"+f.pick().Addrs().Publish+"/v1/topics/orders", "", "news"); status != http.StatusOK {
+			p, answered := f.pick()
+			status, body, err := postVia(via, "http://"+p.Addrs().Publish+"/v1/topics/orders", "", "news")
+			if answered(); status != http.StatusOK {
 				b.Errorf("%d %s %v", status, body, err)
 				return
 			}

@@ -1,7 +1,9 @@
 package hub_test
 
 import (
+	"bytes"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,8 +13,7 @@ import (
 // TestAStoppedLeaderIsSuperseded has a leader that accepts connections and says nothing, until it wakes up.
 func TestAStoppedLeaderIsSuperseded(t *testing.T) {
 	s := newStream(t, nil)
-	s.times.Search, s.times.Answer = 500*time.Millisecond, 200*time.Millisecond
-	s.times.Endpoints = patience
+	s.times.Endpoints = time.Hour
 	stopped := s.ready()
 	s.times.Endpoints = 0
 	c := stopped.read("topic=orders")
@@ -20,11 +21,8 @@ func TestAStoppedLeaderIsSuperseded(t *testing.T) {
 	cursor := stopped.publish("orders", "lost")
 	c.expect("", "lost")
 	stopped.way.silence(true)
-	began := time.Now()
-	next := s.ready()
-	if took := time.Since(began); took > patience/2 {
-		t.Errorf("it took %v", took)
-	}
+	s.times.Search, s.times.Answer = 500*time.Millisecond, 200*time.Millisecond
+	next := s.ready() // although the other one never answers
 	got := next.Status()
 	if got.Epoch == stopped.Status().Epoch || got.Handover.Result != "missed" || !strings.Contains(got.Handover.Reason, stopped.way.address()) {
 		t.Errorf("%+v %+v", got, got.Handover)
@@ -51,11 +49,7 @@ func TestAStoppedLeaderIsSuperseded(t *testing.T) {
 	if resp, body := do(t, "GET", "http://"+stopped.Addrs().Admin+"/readyz", ""); resp.StatusCode != 503 {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
-	stopped.until("about to end", func() bool { return strings.Contains(stopped.logs.String(), "the hub ends") })
-	stopped.stop()
-	if err := stopped.gone(); err == nil || !strings.Contains(err.Error(), "another epoch") {
-		t.Errorf("it ended with %v", err)
-	}
+	stopped.placeless("another epoch")
 }
 
 // TestAnAnswerThatIsLostOnce has the connection end in place of the answer to a take: it is asked for again.
@@ -76,12 +70,12 @@ func TestAnAnswerThatIsLostOnce(t *testing.T) {
 // TestAnAnswerThatNeverComes has all of them lost: the old hub appends no more, and the new one not in its epoch.
 func TestAnAnswerThatNeverComes(t *testing.T) {
 	s := newStream(t, nil)
-	s.times.Answer = 300 * time.Millisecond
-	s.times.Endpoints = patience
+	s.times.Endpoints = time.Hour
 	old := s.ready()
 	s.times.Endpoints = 0
 	before := old.publish("orders", "1")
 	old.way.cut.Store(cutting("/peer/v1/take", 1_000_000))
+	s.times.Answer = 300 * time.Millisecond // after three of which the new hub gives up
 	next := s.ready()
 	if got := next.Status(); got.Epoch == epochOf(before) || got.Handover.Result != "missed" {
 		t.Errorf("%+v %+v", got, got.Handover)
@@ -95,20 +89,17 @@ func TestAnAnswerThatNeverComes(t *testing.T) {
 	if got := old.Status(); got.Epoch != epochOf(before) || got.Seq != 1 {
 		t.Errorf("%+v", got)
 	}
-	old.until("about to end", func() bool { return strings.Contains(old.logs.String(), "the hub ends") })
-	old.stop()
-	if err := old.gone(); err == nil {
-		t.Error("it ended without an error")
-	}
+	old.placeless("another epoch")
 }
 
 // TestALeaderThatDiesLeavesItsFollowerNoPlace has the new hub vanish, and nobody else there.
 func TestALeaderThatDiesLeavesItsFollowerNoPlace(t *testing.T) {
 	s := newStream(t, func(c *config.Config) { c.Drain.Window = 0 })
-	s.times.Leaderless, s.times.Answer = 300*time.Millisecond, 200*time.Millisecond
+	s.times.Leaderless, s.times.Endpoints = 300*time.Millisecond, time.Hour
 	old := s.ready()
 	c := old.read("topic=orders")
 	c.expect("runnel-open", "live")
+	s.times.Leaderless, s.times.Endpoints = patience, 0
 	next := s.ready()
 	old.untilRole("following")
 	next.way.end()
@@ -117,9 +108,7 @@ func TestALeaderThatDiesLeavesItsFollowerNoPlace(t *testing.T) {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
 	c.expect("runnel-close", "drain")
-	if err := old.gone(); err == nil || !strings.Contains(err.Error(), "nobody appends in epoch") {
-		t.Errorf("it ended with %v", err)
-	}
+	old.placeless("nobody appends in epoch")
 }
 
 // TestAForwardWhoseAnswerIsLost has the answer to what is passed on lost, once: it is stored once, whether it has an id or not.
@@ -142,7 +131,7 @@ func TestAForwardWhoseAnswerIsLost(t *testing.T) {
 
 func TestAHubThatStartsMayBeEnded(t *testing.T) {
 	s := newStream(t, nil)
-	s.times.Search = time.Hour
+	s.times.Search, s.times.Answer = time.Hour, 100*time.Millisecond
 	silent := newWay(t)
 	silent.silence(true)
 	s.list(silent.address())
@@ -167,26 +156,65 @@ func TestTwoHubsThatStartTogether(t *testing.T) {
 	})
 }
 
+// TestAClaimThatTheSuccessorAnswersSupersedesNobody has a leader claim its epoch from a hub that takes over in this epoch before it answers.
+func TestAClaimThatTheSuccessorAnswersSupersedesNobody(t *testing.T) {
+	s := newStream(t, nil)
+	unknown := newWay(t) // may be a leader that does not answer
+	unknown.to("127.0.0.1:1")
+	s.list(unknown.address())
+	s.times.Search = 300 * time.Millisecond
+	old := s.ready()
+	s.times.Search = patience
+	way, claimed, led := newWay(t), make(chan struct{}), make(chan struct{})
+	claim, lead := sync.OnceFunc(func() { close(claimed) }), sync.OnceFunc(func() { close(led) })
+	t.Cleanup(lead)
+	t.Cleanup(claim)
+	way.cut.Store(func(request []byte) bool {
+		if bytes.Contains(request, []byte("/peer/v1/superseded")) {
+			claim()
+			<-led
+		}
+		return false
+	})
+	old.way.cut.Store(func(request []byte) bool {
+		if bytes.Contains(request, []byte("/peer/v1/take")) {
+			<-claimed
+		}
+		return false
+	})
+	next := s.launchAt(way)
+	next.untilRole("leading")
+	lead()
+	next.publish("orders", "1")
+	old.until("told of the event, or superseded", func() bool { return old.Status().Seq == 1 || old.Status().Role == "superseded" })
+	if got := old.Status(); got.Role != "following" || got.Epoch != next.Status().Epoch || got.Handover.Result != "given" {
+		t.Errorf("%+v %+v", got, got.Handover)
+	}
+}
+
 // TestAStoppedLeaderIsToldByTheNextToo has the hub that superseded it hand over before it wakes.
 func TestAStoppedLeaderIsToldByTheNextToo(t *testing.T) {
 	s := newStream(t, nil)
-	s.times.Search, s.times.Answer = 500*time.Millisecond, 200*time.Millisecond
-	s.times.Endpoints = patience
+	s.times.Endpoints = time.Hour
 	stopped := s.ready()
 	s.times.Endpoints = 0
-	stopped.way.silence(true)
+	// A connection that ends in place of an answer says as little as silence does, and the third hub need not wait for it while it waits for
+	// the second one.
+	stopped.way.to("127.0.0.1:1") // where nobody is
+	stopped.way.drop()
+	s.times.Search = 500 * time.Millisecond
 	second := s.ready()
+	s.times.Search = patience
 	third := s.ready()
+	if got := third.Status().Handover; got.Result != "taken_over" || got.From != second.way.address() {
+		t.Errorf("%+v", got)
+	}
 	s.unlist(second.way.address())
 	second.end()
-	stopped.way.silence(false)
+	stopped.way.to(stopped.Addrs().Admin)
 	stopped.untilRole("superseded")
 	if id := stopped.publish("orders", "1"); epochOf(id) != third.Status().Epoch {
 		t.Errorf("%s", id)
 	}
-	stopped.until("about to end", func() bool { return strings.Contains(stopped.logs.String(), "the hub ends") })
-	stopped.stop()
-	if err := stopped.gone(); err == nil {
-		t.Error("it ended without an error")
-	}
+	stopped.placeless("another epoch")
 }

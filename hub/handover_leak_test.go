@@ -32,7 +32,7 @@ func TestHandoversLeaveNothingBehind(t *testing.T) {
 	for end := time.Now().Add(patience); runtime.NumGoroutine() > before || descriptors(t) > open; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			room := make([]byte, 1<<20)
-			t.Fatalf("%d goroutines and %d descriptors, were %d and %d: %s", runtime.NumGoroutine(), descriptors(t), before, open, room[:runtime.Stack(room, true)])
+			t.Fatalf("%d goroutines and %d descriptors, were %d and %d: %s", runtime.NumGoroutine(), descriptors(t), before, open, lastLines(t, string(room[:runtime.Stack(room, true)])))
 		}
 	}
 }

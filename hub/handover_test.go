@@ -21,6 +21,7 @@ import (
 type front struct {
 	mu    sync.Mutex
 	ready []*pod
+	sent  map[*pod]int // who was sent there, and has no answer yet
 }
 
 func (f *front) set(ready ...*pod) {
@@ -29,10 +30,27 @@ func (f *front) set(ready ...*pod) {
 	f.ready = ready
 }
 
-func (f *front) pick() *pod {
+// pick returns a hub to ask. Who asks calls answered afterwards.
+func (f *front) pick() (p *pod, answered func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.ready[rand.IntN(len(f.ready))]
+	p = f.ready[rand.IntN(len(f.ready))]
+	if f.sent == nil {
+		f.sent = map[*pod]int{}
+	}
+	f.sent[p]++
+	return p, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.sent[p]--
+	}
+}
+
+// answered reports whether all who were sent to a hub have their answers.
+func (f *front) answered(p *pod) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sent[p] == 0
 }
 
 // ledger is what publishers were told.
@@ -78,7 +96,7 @@ func (f *front) publishers(t *testing.T, n int, l *ledger) (stop func()) {
 		work.Go(func() {
 			via := &http.Client{Transport: &http.Transport{}}
 			defer via.CloseIdleConnections()
-			for i := 0; !over.Load(); i++ {
+			for i := 0; !over.Load() && !t.Failed(); i++ {
 				f.send(t, via, who, i, l)
 			}
 		})
@@ -90,7 +108,9 @@ func (f *front) publishers(t *testing.T, n int, l *ledger) (stop func()) {
 }
 
 func (f *front) send(t *testing.T, via *http.Client, who, i int, l *ledger) {
-	base := "http://" + f.pick().Addrs().Publish
+	p, answered := f.pick()
+	defer answered()
+	base := "http://" + p.Addrs().Publish
 	sent := fmt.Sprintf("%d/%d", who, i)
 	var status int
 	var body string
@@ -144,13 +164,15 @@ func (f *front) watch(t *testing.T, w *witness) {
 	cursor := ""
 	via := &http.Transport{DisableKeepAlives: true}
 	for {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
-		r, err := http.NewRequestWithContext(ctx, "GET", f.pick().url(q("topic", "load.*")), nil)
+		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute) // of several states
+		p, answered := f.pick()
+		r, err := http.NewRequestWithContext(ctx, "GET", p.url(q("topic", "load.*")), nil)
 		if err != nil {
 			t.Error(err)
 		}
 		r.Header.Set("Last-Event-ID", cursor)
 		resp, err := via.RoundTrip(r)
+		answered()
 		if err != nil {
 			cancel()
 			t.Errorf("a reader is not answered: %v", err)
@@ -227,6 +249,7 @@ func TestHandoversUnderLoadLoseNothing(t *testing.T) {
 	})
 	var f front
 	var l ledger
+	s.times.Endpoints = time.Hour // but for the last one
 	old := s.ready()
 	epoch := old.Status().Epoch
 	f.set(old)
@@ -237,26 +260,34 @@ func TestHandoversUnderLoadLoseNothing(t *testing.T) {
 	}
 	old.readersAre(len(witnesses))
 	stop := f.publishers(t, 4, &l)
-	for range 3 {
-		enough := l.count() + 200
+	published := func(more int) {
+		t.Helper()
+		enough := l.count() + more
 		old.until("published to", func() bool { return l.count() >= enough || t.Failed() })
+	}
+	for i := range 3 {
+		published(200)
+		if i == 2 {
+			s.times.Endpoints = 0
+		}
 		next := s.ready()
 		if h := next.Status().Handover; h == nil || h.Result != "taken_over" || h.From != old.way.address() {
 			t.Errorf("the new hub says %+v", h)
 		}
 		f.set(old, next) // both are endpoints for a while
-		enough = l.count() + 200
-		old.until("published to", func() bool { return l.count() >= enough || t.Failed() })
+		published(200)
 		if got := metrics(t, old.server); strings.Contains(got, "runnel_hub_forwarded_events_total 0\n") || !strings.Contains(got, `runnel_hub_role{role="following"} 1`) ||
 			!strings.Contains(got, `runnel_hub_handovers_total{result="given"} 1`) {
 			t.Error("the old hub has passed nothing on")
 		}
+		old.stop()
+		old.untilReady(http.StatusServiceUnavailable)
+		published(100) // also by way of who is about to end
 		f.set(next)
 		s.unlist(old.way.address())
-		old.stop()
-		if err := old.gone(); err != nil {
-			t.Errorf("the old hub ended with %v", err)
-		}
+		old.until("left alone", func() bool { return f.answered(old) })
+		old.endNow()
+		next.readersAre(len(witnesses)) // or one of them may miss a hand-over
 		old = next
 	}
 	stop()

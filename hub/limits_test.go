@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -86,7 +87,7 @@ func TestManyReadersAtOnce(t *testing.T) {
 		readers = min(readers, int(limits.Descriptors)/3) // both ends are in this process
 	}
 	room := readers / 2
-	s := start(t, connections(room))
+	s := startWith(t, hub.Options{}.WithTimeouts(time.Hour, time.Hour), connections(room)) // no client is too slow
 	in, out := storm(t, s.Addrs().Subscribe, readers)
 	if in != room || out != readers-room {
 		t.Errorf("of %d readers %d are let in and %d told to come back, want %d and %d", readers, in, out, room, readers-room)
@@ -96,25 +97,32 @@ func TestManyReadersAtOnce(t *testing.T) {
 // storm opens readers at once and says how many are let in, and how many told to come back. It returns when each has its answer.
 func storm(t *testing.T, addr string, readers int) (in, out int) {
 	t.Helper()
-	answers, done := make(chan string, readers), make(chan struct{})
+	answers := make(chan string, readers)
+	ctx, done := context.WithCancel(t.Context())
+	defer done()
 	var all sync.WaitGroup
 	for range readers {
 		all.Go(func() {
-			c, err := net.Dial("tcp", addr)
+			c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 			if err != nil {
 				answers <- err.Error()
 				return
 			}
+			context.AfterFunc(ctx, func() { _ = c.Close() })
 			answers <- firstEvent(c)
-			<-done
-			_ = c.Close()
+			<-ctx.Done()
 		})
 	}
 	counts := map[string]int{}
-	for range readers {
-		counts[<-answers]++
+	for i := range readers {
+		select {
+		case answer := <-answers:
+			counts[answer]++
+		case <-time.After(patience): // since the answer before
+			t.Fatalf("of %d readers %d have no answer, the others got %v", readers, readers-i, counts)
+		}
 	}
-	close(done)
+	done()
 	all.Wait()
 	in, out = counts["runnel-open"], counts["runnel-close"]
 	if in+out != readers {
@@ -125,7 +133,6 @@ func storm(t *testing.T, addr string, readers int) (in, out int) {
 
 // firstEvent asks for a stream and returns the type of its first event, or what went wrong.
 func firstEvent(c net.Conn) string {
-	_ = c.SetDeadline(time.Now().Add(patience))
 	if _, err := fmt.Fprint(c, "GET /v1/topics/orders/events HTTP/1.1\r\nHost: hub\r\n\r\n"); err != nil {
 		return err.Error()
 	}

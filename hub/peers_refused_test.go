@@ -62,7 +62,7 @@ func TestOnlyHubsOfTheStreamAreAnswered(t *testing.T) {
 // TestHubsThatCannotBeBelieved has a hub start beside something that answers, and is no hub that hands over.
 func TestHubsThatCannotBeBelieved(t *testing.T) {
 	s := newStream(t, nil)
-	s.times.Search, s.times.Copy = 200*time.Millisecond, 300*time.Millisecond
+	s.times.Search = 200 * time.Millisecond
 	good := s.token(peerSubject, peerAudience, time.Now().Add(time.Hour))
 	state := func(version int) []byte {
 		text, err := cbor.Marshal(map[int]any{1: version, 2: map[int]any{1: "x:1", 2: "x", 3: 1}, 3: "leading", 4: "aaaaaaaa", 5: 7, 6: map[int]any{}, 7: false})
@@ -135,6 +135,10 @@ func TestHubsThatCannotBeBelieved(t *testing.T) {
 			address := strings.TrimPrefix(other.URL, "http://")
 			s.list(address)
 			defer s.unlist(address)
+			s.times.Copy = patience
+			if name == "a log without an end" {
+				s.times.Copy = 300 * time.Millisecond
+			}
 			p := s.ready()
 			if h := p.Status().Handover; h.Result != "missed" || !strings.Contains(h.Reason, c.want) {
 				t.Errorf("%+v, want %q", h, c.want)

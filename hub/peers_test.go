@@ -6,6 +6,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -56,8 +58,10 @@ func newStream(t testing.TB, change func(*config.Config)) *stream {
 		t.Fatal(err)
 	}
 	return &stream{t: t, signer: signer, keys: keys, change: change, times: hub.Times{
-		Search: 3 * time.Second, Copy: patience, Answer: time.Second, Leaderless: 3 * time.Second, Successor: 20 * time.Millisecond, Endpoints: 10 * time.Millisecond,
-		Ahead: patience, Insist: 10 * time.Millisecond,
+		// Tests wait these out. Nothing fails when one of them is over before a slow machine has done anything.
+		Successor: 20 * time.Millisecond, Endpoints: 10 * time.Millisecond, Insist: 10 * time.Millisecond,
+		// These bound work that succeeds. A test that waits one of them out sets it, for the hub that shall give up.
+		Search: patience, Copy: patience, Answer: patience, Leaderless: patience, Ahead: patience,
 	}}
 }
 
@@ -141,7 +145,7 @@ func (s *stream) launchAt(w *way, change ...func(*hub.Options)) *pod {
 	for _, c := range change {
 		c(&o)
 	}
-	p := &pod{way: w, logs: logs}
+	p, endpoints := &pod{way: w, logs: logs}, s.times.Endpoints
 	p.server = startTo(s.t, o, s.configure, func(h *hub.Hub) {
 		w.to(h.Addrs().Admin)
 		s.unlist(w.address())
@@ -149,7 +153,10 @@ func (s *stream) launchAt(w *way, change ...func(*hub.Options)) *pod {
 	})
 	s.t.Cleanup(func() {
 		if s.t.Failed() {
-			s.t.Logf("hub %s: %s", w.address(), logs.String())
+			s.t.Logf("hub %s: %s", w.address(), lastLines(s.t, logs.String()))
+			if endpoints > patience {
+				p.EndpointsGone()
+			}
 		}
 	})
 	return p
@@ -159,11 +166,38 @@ func (s *stream) launchAt(w *way, change ...func(*hub.Options)) *pod {
 func (s *stream) ready(change ...func(*hub.Options)) *pod {
 	s.t.Helper()
 	p := s.launch(change...)
-	p.until("ready", func() bool {
-		resp, _ := do(s.t, "GET", "http://"+p.Addrs().Admin+"/readyz", "")
-		return resp.StatusCode == http.StatusOK
-	})
+	p.untilReady(http.StatusOK)
 	return p
+}
+
+// untilReady waits until the hub answers with a status whether it is ready.
+func (p *pod) untilReady(status int) {
+	p.t.Helper()
+	p.until(fmt.Sprintf("ready: %d", status), func() bool {
+		resp, _ := do(p.t, "GET", "http://"+p.Addrs().Admin+"/readyz", "")
+		return resp.StatusCode == status
+	})
+}
+
+// endNow ends a hub that was told to, and waits for Times.Endpoints.
+func (p *pod) endNow() {
+	p.t.Helper()
+	p.untilReady(http.StatusServiceUnavailable)
+	p.EndpointsGone()
+	if err := p.gone(); err != nil {
+		p.t.Errorf("hub %s ended with %v", p.way.address(), err)
+	}
+}
+
+// placeless ends a hub that other hubs leave no place, and that waits for Times.Endpoints. It fails unless the hub says that, and ends
+// with a reason.
+func (p *pod) placeless(reason string) {
+	p.t.Helper()
+	p.until("about to end", func() bool { return strings.Contains(p.logs.String(), "the hub ends") })
+	p.stop()
+	if err := p.gone(); err == nil || !strings.Contains(err.Error(), reason) {
+		p.t.Errorf("hub %s ended with %v, want %s", p.way.address(), err, reason)
+	}
 }
 
 // until waits until something holds.
@@ -192,6 +226,26 @@ func (p *pod) gone() error {
 		p.t.Fatal("the hub does not end")
 		return nil
 	}
+}
+
+// lastLines returns the end of a text that is longer than a screen, and says which file has all of it.
+func lastLines(t testing.TB, text string) string {
+	t.Helper()
+	const most = 30
+	lines := strings.SplitAfter(text, "\n")
+	if len(lines) <= most {
+		return text
+	}
+	all, err := os.CreateTemp("", "runnel-test-*.txt")
+	if err != nil {
+		t.Error(err)
+		return text
+	}
+	_, err = all.WriteString(text)
+	if err := errors.Join(err, all.Close()); err != nil {
+		t.Error(err)
+	}
+	return fmt.Sprintf("(%s has all %d lines)\n%s", all.Name(), len(lines), strings.Join(lines[len(lines)-most:], ""))
 }
 
 // epochOf is the part of an id before its sequence.

@@ -26,12 +26,12 @@ func TestWhoCannotBeReachedMayLead(t *testing.T) {
 // there yet.
 func TestAHubThatRefusedConnectionsIsToldWhoLeads(t *testing.T) {
 	s := newStream(t, nil)
-	s.times.Answer = 100 * time.Millisecond
-	s.times.Endpoints = patience
+	s.times.Endpoints = time.Hour
 	old := s.ready()
 	s.times.Endpoints = 0
 	address := old.way.address()
 	old.way.end()
+	s.times.Answer = time.Second // the next hub tries a refused connection again for so long, and then waits so long for the answer to a claim
 	next := s.ready()
 	if got := next.Status(); got.Epoch == old.Status().Epoch || !strings.Contains(got.Handover.Reason, address) {
 		t.Errorf("%+v", got.Handover)
@@ -41,11 +41,7 @@ func TestAHubThatRefusedConnectionsIsToldWhoLeads(t *testing.T) {
 	if id := old.publish("orders", "1"); epochOf(id) != next.Status().Epoch {
 		t.Errorf("%s", id)
 	}
-	old.until("about to end", func() bool { return strings.Contains(old.logs.String(), "the hub ends") })
-	old.stop()
-	if err := old.gone(); err == nil {
-		t.Error("it ended without an error")
-	}
+	old.placeless("another epoch")
 }
 
 // TestARefusedConnectionIsTriedAgain has the way to the hub that leads open a moment after another one has looked.
@@ -71,8 +67,7 @@ func TestARefusedConnectionIsTriedAgain(t *testing.T) {
 // is nobody to wait for.
 func TestALeaderThatStartsAnewWaitsForNobody(t *testing.T) {
 	s := newStream(t, nil)
-	s.times.Search = time.Hour
-	s.times.Endpoints = patience
+	s.times.Search, s.times.Endpoints = time.Hour, time.Hour
 	follower := s.ready()
 	s.times.Endpoints = 0
 	crashed := s.ready()
@@ -88,18 +83,16 @@ func TestALeaderThatStartsAnewWaitsForNobody(t *testing.T) {
 	if id := follower.publish("orders", "1"); epochOf(id) != anew.Status().Epoch {
 		t.Errorf("%s", id)
 	}
-	follower.until("about to end", func() bool { return strings.Contains(follower.logs.String(), "the hub ends") })
-	follower.stop()
-	if err := follower.gone(); err == nil {
-		t.Error("it ended without an error")
-	}
+	follower.placeless("another epoch")
 }
 
 // TestAHubThatCannotPassOnDoesNotHurry counts how often a follower asks a leader that ends each connection, for one event.
 func TestAHubThatCannotPassOnDoesNotHurry(t *testing.T) {
 	s := newStream(t, func(c *config.Config) { c.Drain.Window = 0 })
-	s.times.Leaderless = 2 * time.Second
-	old, next := s.ready(), s.ready()
+	s.times.Leaderless, s.times.Endpoints = 2*time.Second, time.Hour
+	old := s.ready()
+	s.times.Leaderless, s.times.Endpoints = patience, 0
+	next := s.ready()
 	old.untilRole("following")
 	next.way.to("127.0.0.1:1")
 	next.way.drop()
@@ -107,12 +100,10 @@ func TestAHubThatCannotPassOnDoesNotHurry(t *testing.T) {
 	if resp, body := do(t, "POST", "http://"+old.Addrs().Publish+"/v1/topics/orders", "nobody stores it"); resp.StatusCode != 503 {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
-	if asked := next.way.taken.Load() - before; asked > 60 {
+	if asked := next.way.taken.Load() - before; asked > 60 { // in two seconds, however much or little the machine did in them
 		t.Errorf("it was asked %d times", asked)
 	}
-	if err := old.gone(); err == nil {
-		t.Error("it ended without an error")
-	}
+	old.placeless("nobody appends in epoch")
 }
 
 // TestWhoNobodyCanTakeOverFromWaitsForNobody holds that a hub which could not verify, or show, a token does not go on appending beside

@@ -131,18 +131,26 @@ func (j *journal) check(t *testing.T, published map[uint64]string) {
 			seen = append(seen, st.seq)
 		}
 	}
-	if !slices.IsSorted(seen) || len(slices.Compact(slices.Clone(seen))) != len(seen) {
-		t.Errorf("%v: not in order, or doubled: %v", j.selectors, seen)
+	for i := range seen {
+		if i > 0 && seen[i] <= seen[i-1] {
+			t.Errorf("%v: not in order, or doubled: %v", j.selectors, seen[max(0, i-10):min(len(seen), i+10)])
+			break
+		}
 	}
-	missing := 0
+	missing, untold := 0, 0
 	for seq, topic := range published {
 		if !chosenBy(j.selectors, topic) || seq <= j.first || seq > seen[len(seen)-1] || slices.Contains(seen, seq) {
 			continue
 		}
 		missing++
 		if topic == "deep" || !j.told(seq, topic) {
-			t.Errorf("%v: event %d of %s is missing and the reader was not told", j.selectors, seq, topic)
+			if untold++; untold <= 3 {
+				t.Errorf("%v: event %d of %s is missing and the reader was not told", j.selectors, seq, topic)
+			}
 		}
+	}
+	if untold > 3 {
+		t.Errorf("%v: and %d more", j.selectors, untold-3)
 	}
 	t.Logf("%v: %d events, %d cuts, %d missing, %d gaps", j.selectors, len(seen), j.cuts, missing, len(j.steps)-len(seen))
 }

@@ -2,7 +2,9 @@ package hub_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"testing"
 	"time"
@@ -41,13 +43,37 @@ func TestSlowClientsHoldNoConnection(t *testing.T) {
 		})
 	}
 	s := startWith(t, hub.Options{}.WithTimeouts(short, short), nil)
-	c := s.read("topic=orders")
+	var c *reader
+	again(t, func() (err error) {
+		c, err = tryOpen(t, http.DefaultTransport, s.url("topic=orders"))
+		return err
+	})
 	c.expect("runnel-open", "live")
 	for silent, _ := raw(t, s.Addrs().Subscribe, ""); ; { // as long as another is cut after it
 		if _, err := silent.ReadByte(); err != nil {
 			break
 		}
 	}
-	s.publish("orders", "a stream has no such end")
+	again(t, func() error {
+		resp, body, err := tryDo("POST", "http://"+s.Addrs().Publish+"/v1/topics/orders", "a stream has no such end")
+		if err == nil && resp.StatusCode != http.StatusOK {
+			err = fmt.Errorf("%d %s", resp.StatusCode, body)
+		}
+		return err
+	})
 	c.expect("", "a stream has no such end")
+}
+
+// again sends a request until it succeeds: a hub with short timeouts cuts each client that does not get the processor for so long.
+func again(t *testing.T, request func() error) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; {
+		err := request()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
 }

@@ -183,7 +183,7 @@ func TestRotatedCertificateIsShownToNewConnectionsAndOldOnesStay(t *testing.T) {
 
 func TestTellsWhenItsCertificateExpires(t *testing.T) {
 	ca, held := newAuthority(t), newReferences(t)
-	var clock shifted
+	clock := newClock()
 	s := startWith(t, hub.Options{References: held.dir}.WithClock(clock.now), encrypted)
 	const name = "runnel_hub_certificate_not_after_timestamp_seconds"
 	if got := metrics(t, s); strings.Contains(got, name) {
@@ -205,7 +205,7 @@ func TestTellsWhenItsCertificateExpires(t *testing.T) {
 	if got := s.Status().ConfigError; got != "" {
 		t.Error(got)
 	}
-	clock.advance(time.Hour)
+	clock.advance(2 * time.Hour) // the certificate is good for one
 	if got := s.Status().ConfigError; !strings.HasPrefix(got, "Secret shop-tls, key tls.crt: it expired on "+end.UTC().Format(time.RFC3339)) {
 		t.Errorf("%q", got)
 	}

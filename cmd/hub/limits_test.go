@@ -87,7 +87,7 @@ func TestFewDescriptors(t *testing.T) {
 
 // firstEvent asks for a stream and returns the type of its first event, or what went wrong.
 func firstEvent(c net.Conn) string {
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	if _, err := fmt.Fprint(c, "GET /v1/topics/orders/events HTTP/1.1\r\nHost: hub\r\n\r\n"); err != nil {
 		return err.Error()
 	}

@@ -29,12 +29,16 @@ func free(t *testing.T) string {
 	return ln.Addr().String()
 }
 
+// patience bounds the wait for one state. It is many times what a slow and busy machine takes, and only a failing test waits so long.
+const patience = 2 * time.Minute
+
 // status waits until the hub's status is as wanted.
 func status(t *testing.T, addr string, ok func(hub.Status) bool) {
 	t.Helper()
 	var last hub.Status
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		resp, err := http.Get("http://" + addr + "/status")
+	client := &http.Client{Timeout: patience}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		resp, err := client.Get("http://" + addr + "/status")
 		if err != nil {
 			continue // not listening yet
 		}

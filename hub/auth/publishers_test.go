@@ -98,7 +98,7 @@ func TestTokens(t *testing.T) {
 		"other audience":  {sign(t, jose.RS256, rsaKey, "r", claims(func(c *jwt.Claims) { c.Audience = jwt.Audience{"api"} })), audience},
 		"no audience":     {sign(t, jose.RS256, rsaKey, "r", claims(func(c *jwt.Claims) { c.Audience = nil })), audience},
 		"expired":         {sign(t, jose.RS256, rsaKey, "r", claims(func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(time.Now().Add(-time.Minute)) })), "expired"},
-		"not yet":         {sign(t, jose.RS256, rsaKey, "r", claims(func(c *jwt.Claims) { c.NotBefore = jwt.NewNumericDate(time.Now().Add(time.Minute)) })), "not valid yet"},
+		"not yet":         {sign(t, jose.RS256, rsaKey, "r", claims(func(c *jwt.Claims) { c.NotBefore = jwt.NewNumericDate(time.Now().Add(10 * time.Minute)) })), "not valid yet"},
 		"never ends":      {sign(t, jose.RS256, rsaKey, "r", claims(func(c *jwt.Claims) { c.Expiry = nil })), "no exp"},
 		"lives too long":  {sign(t, jose.RS256, rsaKey, "r", claims(func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(time.Now().Add(25 * time.Hour)) })), "longer than 24h"},
 		"a user's":        {sign(t, jose.RS256, rsaKey, "r", claims(func(c *jwt.Claims) { c.Subject = "alice" })), "no ServiceAccount"},

@@ -18,8 +18,8 @@ import (
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
-// patience bounds a wait that is expected to end; it only shows when a test fails.
-const patience = 20 * time.Second
+// patience bounds the wait for one state. It is many times what a slow and busy machine takes, and only a failing test waits so long.
+const patience = 2 * time.Minute
 
 // eventually waits for a state that comes by itself.
 func eventually(t testing.TB, what string, ok func() bool) {

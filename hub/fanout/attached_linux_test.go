@@ -251,7 +251,7 @@ func TestNothingIsLeftOfAPool(t *testing.T) {
 		}
 		h.pool.Close()
 	})
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		if f, g := descriptors(), runtime.NumGoroutine(); f <= files && g <= goroutines {
 			return
 		} else if time.Now().After(end) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,9 @@ func sels(t testing.TB, ss ...string) (out []event.Selector) {
 	}
 	return out
 }
+
+// patience bounds the wait for one state. It is many times what a slow and busy machine takes, and only a failing test waits so long.
+const patience = 2 * time.Minute
 
 type counts struct {
 	mu    sync.Mutex
@@ -52,15 +56,17 @@ func (c *counts) reasons() []Reason {
 
 // recorder is a connection that keeps what it took; hold stops it from taking more.
 type recorder struct {
-	mu   sync.Mutex
-	text strings.Builder
-	hold sync.Mutex
-	news chan struct{}
+	mu    sync.Mutex
+	text  strings.Builder
+	hold  sync.Mutex
+	begun atomic.Int64 // writes, also one that waits for hold
+	news  chan struct{}
 }
 
 func newRecorder() *recorder { return &recorder{news: make(chan struct{}, 1)} }
 
 func (r *recorder) Write(b []byte) error {
+	r.begun.Add(1)
 	r.hold.Lock()
 	defer r.hold.Unlock()
 	r.mu.Lock()
@@ -79,14 +85,13 @@ func (r *recorder) String() string {
 	return r.text.String()
 }
 
-// until waits for a state of what was written.
+// until waits for a state of what was written, as long as more is written.
 func (r *recorder) until(t testing.TB, what string, ok func(string) bool) {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
 	for !ok(r.String()) {
 		select {
 		case <-r.news:
-		case <-timeout:
+		case <-time.After(patience):
 			got := r.String()
 			t.Fatalf("%s: not in %d bytes, which end with %q", what, len(got), got[max(0, len(got)-1000):])
 		}
@@ -201,7 +206,7 @@ func TestEventsBeforeALoopBeginsWakeReaders(t *testing.T) {
 	defer stop()
 	select {
 	case <-r.wake:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Error("the reader sleeps on")
 	}
 }
@@ -232,7 +237,7 @@ func testHeartbeatOnlyInSilence(t *testing.T, attached bool) {
 	h.attached = attached
 	r := newRecorder()
 	h.read(r, "", "a")
-	r.until(t, "heartbeats", func(s string) bool { return strings.HasSuffix(s, "\n\n:\n:\n") })
+	r.until(t, "heartbeats", contains("\n\n:\n:\n"))
 }
 
 func TestMaxAge(t *testing.T) { paths(t, testMaxAge) }
@@ -289,9 +294,15 @@ func TestSlowReaderIsToldAndThenCut(t *testing.T) {
 	h.read(fast, "", "a")
 	slow.until(t, "open", contains("runnel-open"))
 	slow.hold.Lock()
+	before := slow.begun.Load()
 	for i := range 10 {
 		h.publish("a", fmt.Sprint("event ", i))
 		fast.until(t, "event", contains(fmt.Sprint("data: event ", i)))
+		for end := time.Now().Add(patience); slow.begun.Load() == before; time.Sleep(time.Millisecond) { // with the first event
+			if time.Now().After(end) {
+				t.Fatal("the slow reader is not written to")
+			}
+		}
 	}
 	slow.hold.Unlock()
 	slow.until(t, "newest", contains("data: event 9"))

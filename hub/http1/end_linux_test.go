@@ -136,6 +136,7 @@ func bare(t *testing.T, o http1.Options) (f *http1.Front, addr string, served ch
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.WithWholeWithin(time.Hour)
 	served = make(chan error, 1)
 	go func() { served <- f.Serve() }()
 	return f, ln.Addr().String(), served

@@ -25,6 +25,8 @@ type Front struct {
 	phase    atomic.Int32  // one of the phases
 	claimed  atomic.Bool   // by Serve, or by who ends a front that nobody serves
 	done     chan struct{} // closed when no loop runs, nor will
+
+	wholeWithin time.Duration // the constant, unless a test changes it
 }
 
 // The phases of a Front.
@@ -45,7 +47,7 @@ func New(listener net.Listener, handler Handler, options Options) (*Front, error
 	if err != nil {
 		return nil, err
 	}
-	f := &Front{listener: listener, raw: raw, handler: handler, options: options, passed: newHandover(listener.Addr()), done: make(chan struct{})}
+	f := &Front{listener: listener, raw: raw, handler: handler, options: options, wholeWithin: wholeWithin, passed: newHandover(listener.Addr()), done: make(chan struct{})}
 	if err := f.control(func(fd int) error { return prepare(fd, options.KeepAlive) }); err != nil {
 		return nil, err
 	}

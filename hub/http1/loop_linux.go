@@ -184,7 +184,7 @@ func (l *loop) scan() error {
 				l.close(c)
 			}
 		case len(c.early) > 0:
-			if rested >= wholeWithin && l.phase == serving {
+			if rested >= l.front.wholeWithin && l.phase == serving {
 				l.pass(c, c.early)
 			}
 		case c.fresh && rested >= o.HeaderTimeout, !c.fresh && rested >= o.IdleTimeout:

@@ -168,6 +168,7 @@ func TestWithoutDescriptorsItWaits(t *testing.T) {
 	oneLoop(t)
 	s := start(t, http1.Options{})
 	s.dial().send(request("/a", "")).expect("front /a? y")
+	began := time.Now()
 	// A socket from before there are no descriptors left.
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -205,14 +206,17 @@ func TestWithoutDescriptorsItWaits(t *testing.T) {
 	}
 	b := make([]byte, 1<<10)
 	n, err := unix.Read(fd, b)
+	for errors.Is(err, unix.EINTR) { // by a signal that stopped the process for a while
+		n, err = unix.Read(fd, b)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasSuffix(string(b[:n]), "front /a? y then\n") {
 		t.Errorf("%q", b[:n])
 	}
-	if len(s.log) > 10 {
-		t.Errorf("it tried %d times more in a second", len(s.log))
+	if most := 10 + int(time.Since(began)/time.Second); len(s.log) > most { // once a second
+		t.Errorf("it tried %d times more, want at most %d", len(s.log), most)
 	}
 }
 

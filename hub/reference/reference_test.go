@@ -17,8 +17,8 @@ import (
 	"github.com/runnel-dev/runnel/hub/reference"
 )
 
-// patience bounds a wait that is expected to end; it only shows when a test fails.
-const patience = 10 * time.Second
+// patience bounds the wait for one state. It is many times what a slow and busy machine takes, and only a failing test waits so long.
+const patience = 2 * time.Minute
 
 var token = config.Reference{Kind: config.KindSecret, Name: "shop-ci", Key: "token"}
 

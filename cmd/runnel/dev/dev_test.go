@@ -164,9 +164,8 @@ func TestRefusedChangeLeavesTheHubAsItWas(t *testing.T) {
 			r := start(t, stream("topics: [{name: orders}]"), true)
 			lines := r.events(t, "orders")
 			write(t, r.path, c.text)
-			if got := r.out.await(t, "Refused, and what ran before goes on: "); !strings.Contains(got, c.want) {
-				t.Errorf("no %q in\n%s", c.want, got)
-			}
+			r.out.await(t, "Refused, and what ran before goes on: ")
+			r.out.await(t, c.want) // which may come second: the file is empty for a moment, and that is refused, too
 			r.post(t, "orders", "still here")
 			awaitLine(t, lines, "data: still here")
 			write(t, r.path, stream("topics: [{name: orders}, {name: mended}]"))
@@ -320,8 +319,8 @@ func (s *screen) await(t *testing.T, want string) string {
 	}
 }
 
-// patience bounds a wait that is expected to end; it only shows when a test fails.
-const patience = 10 * time.Second
+// patience bounds the wait for one state. It is many times what a slow and busy machine takes, and only a failing test waits so long.
+const patience = 2 * time.Minute
 
 func write(t *testing.T, path, text string) {
 	t.Helper()
