@@ -49,7 +49,7 @@ func TestAStoppedLeaderIsSuperseded(t *testing.T) {
 	if resp, body := do(t, "GET", "http://"+stopped.Addrs().Admin+"/readyz", ""); resp.StatusCode != 503 {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
-	stopped.placeless("another epoch")
+	stopped.endsBecause("another epoch")
 }
 
 // TestAnAnswerThatIsLostOnce has the connection end in place of the answer to a take: it is asked for again.
@@ -89,7 +89,7 @@ func TestAnAnswerThatNeverComes(t *testing.T) {
 	if got := old.Status(); got.Epoch != epochOf(before) || got.Seq != 1 {
 		t.Errorf("%+v", got)
 	}
-	old.placeless("another epoch")
+	old.endsBecause("another epoch")
 }
 
 // TestALeaderThatDiesLeavesItsFollowerNoPlace has the new hub vanish, and nobody else there.
@@ -108,7 +108,7 @@ func TestALeaderThatDiesLeavesItsFollowerNoPlace(t *testing.T) {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
 	c.expect("runnel-close", "drain")
-	old.placeless("nobody appends in epoch")
+	old.endsBecause("nobody appends in epoch")
 }
 
 // TestAForwardWhoseAnswerIsLost has the answer to what is passed on lost, once: it is stored once, whether it has an id or not.
@@ -216,5 +216,5 @@ func TestAStoppedLeaderIsToldByTheNextToo(t *testing.T) {
 	if id := stopped.publish("orders", "1"); epochOf(id) != third.Status().Epoch {
 		t.Errorf("%s", id)
 	}
-	stopped.placeless("another epoch")
+	stopped.endsBecause("another epoch")
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,42 +15,6 @@ import (
 	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/hub/event"
 )
-
-// front is where publishers and readers are sent to: hubs that are ready.
-type front struct {
-	mu    sync.Mutex
-	ready []*pod
-	sent  map[*pod]int // who was sent there, and has no answer yet
-}
-
-func (f *front) set(ready ...*pod) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.ready = ready
-}
-
-// pick returns a hub to ask. Who asks calls answered afterwards.
-func (f *front) pick() (p *pod, answered func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	p = f.ready[rand.IntN(len(f.ready))]
-	if f.sent == nil {
-		f.sent = map[*pod]int{}
-	}
-	f.sent[p]++
-	return p, func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.sent[p]--
-	}
-}
-
-// answered reports whether all who were sent to a hub have their answers.
-func (f *front) answered(p *pod) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.sent[p] == 0
-}
 
 // ledger is what publishers were told.
 type ledger struct {
@@ -282,7 +245,7 @@ func TestHandoversUnderLoadLoseNothing(t *testing.T) {
 		}
 		old.stop()
 		old.untilReady(http.StatusServiceUnavailable)
-		published(100) // also by way of who is about to end
+		published(100) // also by the hub that is about to end
 		f.set(next)
 		s.unlist(old.way.address())
 		old.until("left alone", func() bool { return f.answered(old) })

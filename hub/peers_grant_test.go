@@ -53,5 +53,5 @@ func TestTheRightToAppendIsGrantedOnce(t *testing.T) {
 	if resp, body := do(t, "POST", "http://"+p.Addrs().Publish+"/v1/topics/orders", "2"); resp.StatusCode != http.StatusServiceUnavailable || p.Status().Seq != 1 {
 		t.Errorf("a hub that has handed over stores events: %d %s", resp.StatusCode, body)
 	}
-	p.placeless("nobody appends in epoch") // a hub that nobody leads does not go on
+	p.endsBecause("nobody appends in epoch") // a hub that nobody leads does not go on
 }

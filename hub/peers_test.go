@@ -170,7 +170,7 @@ func (s *stream) ready(change ...func(*hub.Options)) *pod {
 	return p
 }
 
-// untilReady waits until the hub answers with a status whether it is ready.
+// untilReady waits until the hub's readiness has a status: 200, or 503 for a hub that is about to end.
 func (p *pod) untilReady(status int) {
 	p.t.Helper()
 	p.until(fmt.Sprintf("ready: %d", status), func() bool {
@@ -189,9 +189,9 @@ func (p *pod) endNow() {
 	}
 }
 
-// placeless ends a hub that other hubs leave no place, and that waits for Times.Endpoints. It fails unless the hub says that, and ends
-// with a reason.
-func (p *pod) placeless(reason string) {
+// endsBecause ends a hub that cannot stay beside the others, and that waits for Times.Endpoints. It fails the test unless the hub has logged
+// that it ends, and ends with an error that contains the reason.
+func (p *pod) endsBecause(reason string) {
 	p.t.Helper()
 	p.until("about to end", func() bool { return strings.Contains(p.logs.String(), "the hub ends") })
 	p.stop()
@@ -236,16 +236,11 @@ func lastLines(t testing.TB, text string) string {
 	if len(lines) <= most {
 		return text
 	}
-	all, err := os.CreateTemp("", "runnel-test-*.txt")
-	if err != nil {
-		t.Error(err)
-		return text
-	}
-	_, err = all.WriteString(text)
-	if err := errors.Join(err, all.Close()); err != nil {
+	path := filepath.Join("..", "bin", "failed", fmt.Sprintf("hub-%s-%d.txt", strings.ReplaceAll(t.Name(), "/", "-"), time.Now().UnixNano()))
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
 		t.Error(err)
 	}
-	return fmt.Sprintf("(%s has all %d lines)\n%s", all.Name(), len(lines), strings.Join(lines[len(lines)-most:], ""))
+	return fmt.Sprintf("(%s has all %d lines)\n%s", path, len(lines), strings.Join(lines[len(lines)-most:], ""))
 }
 
 // epochOf is the part of an id before its sequence.

@@ -41,7 +41,7 @@ func TestAHubThatRefusedConnectionsIsToldWhoLeads(t *testing.T) {
 	if id := old.publish("orders", "1"); epochOf(id) != next.Status().Epoch {
 		t.Errorf("%s", id)
 	}
-	old.placeless("another epoch")
+	old.endsBecause("another epoch")
 }
 
 // TestARefusedConnectionIsTriedAgain has the way to the hub that leads open a moment after another one has looked.
@@ -83,7 +83,7 @@ func TestALeaderThatStartsAnewWaitsForNobody(t *testing.T) {
 	if id := follower.publish("orders", "1"); epochOf(id) != anew.Status().Epoch {
 		t.Errorf("%s", id)
 	}
-	follower.placeless("another epoch")
+	follower.endsBecause("another epoch")
 }
 
 // TestAHubThatCannotPassOnDoesNotHurry counts how often a follower asks a leader that ends each connection, for one event.
@@ -103,7 +103,7 @@ func TestAHubThatCannotPassOnDoesNotHurry(t *testing.T) {
 	if asked := next.way.taken.Load() - before; asked > 60 { // in two seconds, however much or little the machine did in them
 		t.Errorf("it was asked %d times", asked)
 	}
-	old.placeless("nobody appends in epoch")
+	old.endsBecause("nobody appends in epoch")
 }
 
 // TestWhoNobodyCanTakeOverFromWaitsForNobody holds that a hub which could not verify, or show, a token does not go on appending beside
