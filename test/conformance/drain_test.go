@@ -31,7 +31,7 @@ var _ = Describe("A drain under 500 readers, with another hub to go to, gives no
 			const (
 				readers = 500
 				// window is that of the drain.
-				window = 6 * time.Second
+				window = 15 * time.Second
 				// refused is how many readers meet the draining hub before the Service leaves it out, as it does some time after the hub
 				// turned not-ready.
 				refused = 50

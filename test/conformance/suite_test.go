@@ -17,7 +17,11 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	suite.Run(t, "Conformance")
+	name := "Conformance"
+	if os.Getenv(envPortable) != "" {
+		name += " portable"
+	}
+	suite.Run(t, name)
 }
 
 // What the suite is told by its environment.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -67,11 +68,13 @@ func (s *stream) follow(ctx context.Context) *history {
 	}()
 	DeferCleanup(func() {
 		h.end()
+		var all strings.Builder
 		for _, l := range h.logs {
-			if CurrentSpecReport().Failed() {
-				suite.Keep("log of "+l.pod, l.text())
-			}
+			fmt.Fprintf(&all, "%s:\n%s\n", l.pod, l.text())
 			_ = l.file.Close() // it was only read
+		}
+		if CurrentSpecReport().Failed() {
+			suite.Keep("logs of the hubs", all.String())
 		}
 	})
 	return h

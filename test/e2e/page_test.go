@@ -24,12 +24,13 @@ const (
 	firstRetry = 3 * time.Second
 	// opening is the number of pages that connect for the first time at the same time.
 	opening = 256
+	// Endpoints may be late for lateEndpoints after this process paused for latePause. A hub drains 5 s after it began to end.
+	lateEndpoints, latePause = 15 * time.Second, time.Second
 )
 
 // page is a browser's page that reads one topic: it connects again after whatever ends its connection, with the id of the last
 // event that it saw. It is stricter than a browser, which recovers in silence: each connection must be answered with a stream that goes on
-// exactly where the last one ended, and must end as a draining hub ends it. A hub may turn the page away only while the crowd's hub is
-// evicted.
+// exactly where the last one ended, and must end as a draining hub ends it. A hub may turn the page away only when mayTurnAway says so.
 type page struct {
 	number  int
 	topic   string
@@ -57,9 +58,10 @@ type crowd struct {
 	connected atomic.Int64 // pages that are connected now
 	received  atomic.Int64 // deliveries
 	connects  moments
-	// evicting is true while no hub may be ready that stays. A new connection can then meet a hub that drains, which turns it away.
+	// evicting is true while there may be no hub that is ready and stays. A new connection can then meet a draining hub, which turns it away.
 	evicting   atomic.Bool
 	turnedAway atomic.Int64
+	paused     pauses
 	stop       context.CancelFunc
 	all        sync.WaitGroup
 }
@@ -82,6 +84,7 @@ func (c *crowd) open() time.Duration {
 	c.stop = stop
 	DeferCleanup(c.told)
 	c.faults.during("opening")
+	c.all.Go(func() { c.paused.watch(ctx) })
 	began := time.Now()
 	slots := make(chan struct{}, opening)
 	for _, p := range c.pages {
@@ -135,6 +138,7 @@ func (p *page) fault(ctx context.Context, what string, detail any) {
 // connection is one connection from its beginning to its end.
 func (p *page) connection(ctx context.Context) {
 	defer p.begun()
+	mayBeTurnedAway := p.crowd.mayTurnAway()
 	s, err := sse.OpenBy(ctx, p.crowd.transport, p.url, append(p.headers, sse.LastEventID(p.cursor))...)
 	var refused *sse.StatusError
 	if errors.As(err, &refused) {
@@ -153,7 +157,7 @@ func (p *page) connection(ctx context.Context) {
 		e, err := s.Next(ctx)
 		if err != nil {
 			switch {
-			case p.closed == "overloaded" && errors.Is(err, io.EOF) && p.crowd.evicting.Load():
+			case p.closed == "overloaded" && errors.Is(err, io.EOF) && mayBeTurnedAway:
 				p.crowd.turnedAway.Add(1)
 			case p.closed != "drain" || !errors.Is(err, io.EOF):
 				p.fault(ctx, "connection that did not end by a drain", strconv.Quote(p.closed)+", "+err.Error())
@@ -162,6 +166,13 @@ func (p *page) connection(ctx context.Context) {
 		}
 		p.event(ctx, e)
 	}
+}
+
+// mayTurnAway reports whether a hub that drains may be found by a new connection: while the hub is evicted, and when this process, in which
+// the Services' endpoints are kept, may have been late to leave that hub out.
+func (c *crowd) mayTurnAway() bool {
+	now := time.Now()
+	return c.evicting.Load() || c.paused.longest(now.Add(-lateEndpoints), now) >= latePause
 }
 
 func (p *page) event(ctx context.Context, e sse.Event) {

@@ -23,12 +23,12 @@ import (
 const (
 	// forced is how often an operator is made to look at a settled stream.
 	forced = 20
-	// settledFor is how long nothing changes before a stream counts as settled.
-	settledFor = 3 * time.Second
+	// settledLooks is the number of looks, 50 ms from one to the next, at which nothing has changed before a stream counts as settled.
+	settledLooks = 60
 	// tick is the pause between two writes by which time is counted where it must not depend on the machine's speed.
 	tick = 10 * time.Millisecond
 	// latestTicks bounds the number of writes to the API server between a change of a hub and the status that tells of it.
-	latestTicks = 100
+	latestTicks = 50
 	// attempts is how many times the delay is measured; the best one counts. Before a third crash, the kubelet would hold the hub back for
 	// 20 s.
 	attempts = 2
@@ -94,19 +94,20 @@ var _ = Describe("A settled stream", func() {
 	})
 })
 
-// settles waits until nothing of the stream and its operator has changed for settledFor, and returns the number of the operator's
+// settles waits until nothing of the stream and its operator has changed for settledLooks, and returns the number of the operator's
 // reconciliations. A Ready stream is not settled yet: its Deployment's status may still be on the way.
 func (s *stream) settles(ctx context.Context) (done float64) {
 	GinkgoHelper()
 	var versions map[string]string
-	since := time.Now()
+	looks := 0
 	Eventually(func(g Gomega) {
 		w, err := operatorWork(ctx)
 		g.Expect(err).NotTo(HaveOccurred())
 		if now := s.allVersions(ctx); !w.idle || w.done != done || !maps.Equal(now, versions) {
-			done, versions, since = w.done, now, time.Now()
+			done, versions, looks = w.done, now, 0
 		}
-		g.Expect(time.Since(since)).To(BeNumerically(">=", settledFor))
+		looks++
+		g.Expect(looks).To(BeNumerically(">=", settledLooks))
 	}).WithContext(ctx).Should(Succeed())
 	return done
 }

@@ -90,8 +90,9 @@ type Figures struct {
 }
 
 const (
-	// idleFor is for how long it has to be idle to be believed: longer than a hub is left alone after its first nudge.
-	idleFor = 2 * time.Second
+	// idleLooks is the number of looks at which the operator must be idle to count as idle. They take 2 s, which is longer than the operator
+	// waits after the first nudge of a hub. Time alone would not do: the operator may stand still for as long.
+	idleLooks = 40
 	// afterwards is for how long calls are counted after a cold start.
 	afterwards = 10 * time.Second
 )
@@ -194,15 +195,16 @@ func (c *cluster) allReady(ctx context.Context) error {
 
 // idle waits until the operator has had nothing to do, and has written nothing, for a while: it writes events in the background.
 func (c *cluster) idle(ctx context.Context) error {
-	since, before, written := time.Now(), -1.0, -1
+	looks, before, written := 0, -1.0, -1
 	return c.Until(ctx, "the operator is not idle", func(ctx context.Context) (string, bool, error) {
 		m, err := c.manager.Metrics(ctx)
 		if err != nil {
 			return "", false, err
 		}
 		if writes := c.calls.now().Writes(); !m.Idle() || m.Reconciled != before || writes != written {
-			since, before, written = time.Now(), m.Reconciled, writes
+			looks, before, written = 0, m.Reconciled, writes
 		}
-		return fmt.Sprintf("%v queued, %v worked on", m.Waiting, m.Working), time.Since(since) >= idleFor, nil
+		looks++
+		return fmt.Sprintf("%v queued, %v worked on", m.Waiting, m.Working), looks >= idleLooks, nil
 	})
 }

@@ -2,6 +2,7 @@ package scale_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,18 +29,12 @@ func said(t *testing.T, path string) string {
 	if err != nil {
 		return err.Error()
 	}
-	kept, err := os.CreateTemp("", "operator-*.log")
-	if err != nil {
-		return err.Error()
-	}
-	if _, err := kept.Write(log); err != nil {
-		t.Error(err)
-	}
-	if err := kept.Close(); err != nil {
+	kept := filepath.Join(platform.Root(), "bin", "failed", "scale-operator.log")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(kept), 0o755), os.WriteFile(kept, log, 0o644)); err != nil {
 		t.Error(err)
 	}
 	all := strings.SplitAfter(string(log), "\n")
-	return fmt.Sprintf("%sall of it is in %s", strings.Join(all[max(0, len(all)-lines-1):], ""), kept.Name())
+	return fmt.Sprintf("%sall of it is in %s", strings.Join(all[max(0, len(all)-lines-1):], ""), kept)
 }
 
 // The harness in small. It looks at counts alone: times are those of the machine.

@@ -27,7 +27,7 @@ const logName = "log"
 // directory holds the files of one suite.
 type directory struct {
 	mu    sync.Mutex // guards what follows
-	path  string
+	path  string     // empty after the suite: what still comes is discarded
 	log   *os.File
 	count int
 }
@@ -38,12 +38,14 @@ var files directory
 // begin takes the directory of a suite, and removes what an earlier run left there.
 func (d *directory) begin(suite string) {
 	_, file, _, _ := runtime.Caller(0)
+	path := filepath.Join(filepath.Dir(file), "..", "..", "bin", "failed", fileName(suite))
+	_ = os.RemoveAll(path) // at worst, files of two runs stand side by side
 	d.mu.Lock()
-	d.path = filepath.Join(filepath.Dir(file), "..", "..", "bin", "failed", fileName(suite))
-	d.mu.Unlock()
-	d.remove()
+	defer d.mu.Unlock()
+	d.path = path
 }
 
+// remove removes the directory of a suite that has passed.
 func (d *directory) remove() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -52,6 +54,7 @@ func (d *directory) remove() {
 		d.log = nil
 	}
 	_ = os.RemoveAll(d.path) // the next run removes what is left
+	d.path = ""
 }
 
 // write writes a file and returns its path.
@@ -67,6 +70,9 @@ func (d *directory) write(name, text string) (string, error) {
 func (d *directory) Write(text []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.path == "" {
+		return len(text), nil
+	}
 	if d.log == nil {
 		if err := os.MkdirAll(d.path, 0o755); err != nil {
 			return 0, err

@@ -38,17 +38,21 @@ func TestAShortMessageIsPrintedWhole(t *testing.T) {
 }
 
 func TestTheLogIsKeptUntilItIsRemoved(t *testing.T) {
-	files.path = t.TempDir() + "/suite"
+	path := t.TempDir() + "/suite"
+	files.path = path
 	for i := range 3 {
 		if _, err := fmt.Fprintln(Log(), "line", i); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if text, err := os.ReadFile(files.path + "/" + logName); err != nil || string(text) != "line 0\nline 1\nline 2\n" {
+	if text, err := os.ReadFile(path + "/" + logName); err != nil || string(text) != "line 0\nline 1\nline 2\n" {
 		t.Fatalf("%q, %v", text, err)
 	}
 	files.remove()
-	if _, err := os.Stat(files.path); !os.IsNotExist(err) {
+	if _, err := fmt.Fprintln(Log(), "a program that ends later"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
 }

@@ -106,7 +106,7 @@ var (
 	// color is what a terminal takes for a color.
 	color = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 	// first matches the first line of a failure, of a result, or of a part of Ginkgo's report.
-	first = regexp.MustCompile(`^( *--- (FAIL|PASS|SKIP)|=== |ok  |FAIL|\?   |PASS|panic: |fatal error: |WARNING: DATA RACE|-{30}$|Summarizing \d|Ran \d)`)
+	first = regexp.MustCompile(`^( *--- (FAIL|PASS|SKIP)|=== |ok  |FAIL|\?   |PASS|panic: |fatal error: |WARNING: DATA RACE|-{30}$| *<< |Summarizing \d|Ran \d)`)
 )
 
 func begins(line []byte) bool { return first.Match(color.ReplaceAll(line, nil)) }

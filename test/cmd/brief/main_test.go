@@ -34,7 +34,7 @@ func TestEachFailureFitsOnAScreenAndResultsAreWhole(t *testing.T) {
 	long := strings.Repeat("    line\n", 43_000)
 	for _, head := range []string{
 		"--- FAIL: TestX (0.00s)", "    --- FAIL: TestX/case (0.00s)", "panic: oh", "WARNING: DATA RACE", "------------------------------",
-		"\x1b[38;5;9m------------------------------\x1b[0m",
+		"\x1b[38;5;9m------------------------------\x1b[0m", "  \x1b[38;5;9m<< Timeline\x1b[0m",
 	} {
 		in := head + "\n" + long + head + "\n" + long + "FAIL\tpackage\t0.1s\n" + "ok  \tother\t0.1s\n"
 		printed, whole := briefly(t, in)
