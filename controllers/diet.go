@@ -43,7 +43,8 @@ func newDiet() *diet {
 	return &diet{seed: maphash.MakeSeed(), strings: make([]string, sharedStrings), values: make([]any, sharedValues)}
 }
 
-// object is a transform of a cache. It is called by many at once.
+// object is a transform of a cache. It is called by many at once, and may be called twice for an object: it writes to no part that others
+// share.
 func (d *diet) object(o any) (any, error) {
 	m, err := meta.Accessor(o)
 	if err != nil {
@@ -96,7 +97,10 @@ func (d *diet) conditions(all []metav1.Condition) {
 
 // podMetadata leaves a pod the labels that it shares with its stream's other objects. It is known by them, not by its ReplicaSet.
 func podMetadata(p *corev1.Pod) {
-	delete(p.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
+	// A pod that was here before has labels that others share, even as this runs, and not this one.
+	if _, has := p.Labels[appsv1.DefaultDeploymentUniqueLabelKey]; has {
+		delete(p.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
+	}
 	p.GenerateName, p.OwnerReferences, p.Annotations = "", nil, nil
 }
 

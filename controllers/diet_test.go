@@ -3,6 +3,7 @@ package controllers
 import (
 	"fmt"
 	"maps"
+	"sync"
 	"testing"
 	"unsafe"
 
@@ -128,6 +129,24 @@ func TestEqualPartsOfObjectsAreOneInMemory(t *testing.T) {
 	shop.Labels["seen"] = "yes"
 	g.Expect(shop.Spec.Template.Labels).To(HaveKey("seen"))
 	g.Expect(news.Labels).NotTo(HaveKey("seen"))
+}
+
+// TestAnObjectMayBeTransformedTwice holds, under the race detector, that a second transform writes to no part that others share: an informer
+// that lists by a watch calls its transform twice for each object.
+func TestAnObjectMayBeTransformedTwice(t *testing.T) {
+	g := NewWithT(t)
+	d := newDiet()
+	labels := func() map[string]string { return map[string]string{render.LabelInstance: "shop"} }
+	pod := on(g, d, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: labels()}})
+	again := pod.DeepCopy()
+	again.Labels = pod.Labels // of the diet's own, as a pod that was transformed has them
+	other := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Labels: pod.Labels}}
+	var both sync.WaitGroup
+	both.Go(func() { _, _ = d.object(again) })
+	both.Go(func() { _, _ = d.object(other) })
+	both.Wait()
+	g.Expect(again).To(Equal(pod))
+	g.Expect(again.Labels).To(Equal(labels()))
 }
 
 func TestPartsThatDifferAreNotShared(t *testing.T) {
