@@ -3,6 +3,7 @@ package controllers
 import (
 	"encoding/json"
 	"hash/maphash"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -97,10 +98,8 @@ func (d *diet) conditions(all []metav1.Condition) {
 
 // podMetadata leaves a pod the labels that it shares with its stream's other objects. It is known by them, not by its ReplicaSet.
 func podMetadata(p *corev1.Pod) {
-	// A pod that was here before has labels that others share, even as this runs, and not this one.
-	if _, has := p.Labels[appsv1.DefaultDeploymentUniqueLabelKey]; has {
-		delete(p.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
-	}
+	p.Labels = maps.Clone(p.Labels) // which others share after a first transform
+	delete(p.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
 	p.GenerateName, p.OwnerReferences, p.Annotations = "", nil, nil
 }
 
