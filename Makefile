@@ -51,7 +51,7 @@ build: ## Build hub, operator and runnel into bin/.
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## gofmt, go vet and golangci-lint over both modules; generated files must be fresh.
-	test -z "$$(gofmt -l . | tee /dev/stderr)"
+	files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt would change: $$files" >&2; exit 1; }
 	$(BIN)/golangci-lint run ./...
 	cd test && $(BIN)/golangci-lint run ./...
 
