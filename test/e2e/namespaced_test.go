@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
@@ -45,8 +46,7 @@ var _ = Describe("An operator for some namespaces", func() {
 		Expect(c.pods(ctx, stays)).To(Equal(before), "its policy is the operator's, which is Manual")
 
 		s := c.get(ctx, stays)
-		s.Spec.UpgradePolicy = v1alpha1.UpgradeOnOperatorUpgrade
-		Expect(c.Client.Update(ctx, s)).To(Succeed())
+		c.update(ctx, s, func() { s.Spec.UpgradePolicy = v1alpha1.UpgradeOnOperatorUpgrade })
 		c.runs(ctx, stays, "runnel:0.2.0")
 		Expect(c.log(ctx)).NotTo(ContainSubstring("forbidden"))
 	}, SpecTimeout(suite.Timeout))
@@ -111,12 +111,24 @@ func startFewNamespaces(ctx context.Context) *fewNamespaces {
 func (c *fewNamespaces) upgradeOperator(ctx context.Context, image string, flags ...string) {
 	GinkgoHelper()
 	operator := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "runnel-operator"}}
-	Expect(c.Client.Get(ctx, client.ObjectKeyFromObject(operator), operator)).To(Succeed())
-	container := &operator.Spec.Template.Spec.Containers[0]
-	Expect(container.Args[0]).To(HavePrefix("--hub-image="))
-	container.Args[0] = "--hub-image=" + image
-	container.Args = append(container.Args, flags...)
-	Expect(c.Client.Update(ctx, operator)).To(Succeed())
+	c.update(ctx, operator, func() {
+		container := &operator.Spec.Template.Spec.Containers[0]
+		Expect(container.Args[0]).To(HavePrefix("--hub-image="))
+		container.Args[0] = "--hub-image=" + image
+		container.Args = append(container.Args, flags...)
+	})
+}
+
+// update reads an object, changes it and writes it, again when somebody else wrote it meanwhile, such as its status.
+func (c *fewNamespaces) update(ctx context.Context, o client.Object, change func()) {
+	GinkgoHelper()
+	Expect(retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		if err := c.Client.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
+			return err
+		}
+		change()
+		return c.Client.Update(ctx, o)
+	})).To(Succeed())
 }
 
 // stream makes a stream and waits until it is Ready.

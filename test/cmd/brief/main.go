@@ -17,10 +17,10 @@ import (
 	"strings"
 )
 
-// One failure takes screenLines lines of screenColumns bytes each, at most.
+// One failure takes screenLines lines, at most, and a line screenColumns bytes besides its colors.
 const (
 	screenLines   = 40
-	screenColumns = 400
+	screenColumns = 1000
 )
 
 func main() {
@@ -84,7 +84,8 @@ func (b *brief) copy(in *bufio.Reader, file io.Writer) error {
 
 func (b *brief) print(line []byte) (err error) {
 	b.line++
-	if begins(line) {
+	plain := color.ReplaceAll(line, nil)
+	if first.Match(plain) {
 		b.of = 0
 	}
 	b.of++
@@ -93,9 +94,9 @@ func (b *brief) print(line []byte) (err error) {
 	case b.of > screenLines:
 		b.left = true
 		_, err = fmt.Fprintf(b.out, "… more from line %d of %s\n", b.line, b.path)
-	case len(line) > screenColumns:
+	case len(plain) > screenColumns:
 		b.left = true
-		_, err = fmt.Fprintf(b.out, "%s… more in line %d of %s\n", strings.ToValidUTF8(string(line[:screenColumns]), ""), b.line, b.path)
+		_, err = fmt.Fprintf(b.out, "%s… more in line %d of %s\n", strings.ToValidUTF8(string(plain[:screenColumns]), ""), b.line, b.path)
 	default:
 		_, err = fmt.Fprintf(b.out, "%s\n", line)
 	}
@@ -108,5 +109,3 @@ var (
 	// first matches the first line of a failure, of a result, or of a part of Ginkgo's report.
 	first = regexp.MustCompile(`^( *--- (FAIL|PASS|SKIP)|=== |ok  |FAIL|\?   |PASS|panic: |fatal error: |WARNING: DATA RACE|-{30}$| *<< |Summarizing \d|Ran \d)`)
 )
-
-func begins(line []byte) bool { return first.Match(color.ReplaceAll(line, nil)) }

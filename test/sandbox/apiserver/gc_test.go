@@ -66,8 +66,7 @@ var _ = Describe("Garbage collection", func() {
 			g.Expect(c.DeletionTimestamp).NotTo(BeNil())
 		}).Should(Succeed())
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(w), w)).To(Succeed())
-		c.Finalizers = nil
-		Expect(admin.Update(ctx, c)).To(Succeed())
+		release(ctx, c)
 		Eventually(gone(ctx, w)).Should(BeTrue())
 	})
 

@@ -43,9 +43,7 @@ var _ = Describe("Namespaces", func() {
 		}).Should(MatchError(ContainSubstring("because it is being terminated")))
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(ns), ns)).To(Succeed())
 
-		Expect(admin.Get(ctx, client.ObjectKeyFromObject(held), held)).To(Succeed())
-		held.Finalizers = nil
-		Expect(admin.Update(ctx, held)).To(Succeed())
+		release(ctx, held)
 		Eventually(func() bool { return apierrors.IsNotFound(admin.Get(ctx, client.ObjectKeyFromObject(ns), ns)) }).Should(BeTrue())
 	})
 

@@ -1,6 +1,7 @@
 package apiserver_test
 
 import (
+	"context"
 	"os"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -83,4 +85,11 @@ func newWidget(namespace, name string, spec map[string]any) *unstructured.Unstru
 	u.SetNamespace(namespace)
 	u.SetName(name)
 	return u
+}
+
+// release takes all finalizers from an object. The object may be written by a controller at the same time, so this is no update of what
+// was read before.
+func release(ctx context.Context, o client.Object) {
+	GinkgoHelper()
+	Expect(admin.Patch(ctx, o, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
 }
