@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	// hubTimeout bounds one question to a hub, which answers from memory: a worker must not wait for one that is cut off.
-	hubTimeout = time.Second
+	// hubTimeout bounds one request to a hub's admin port, as the kubelet's probes of that port are bounded: a busy node may take
+	// seconds, but no worker may wait long for a hub that is cut off.
+	hubTimeout = 3 * time.Second
 	// hubAnswerBytes bounds its answer, of which a few hundred bytes are used.
 	hubAnswerBytes = 1 << 20
 
@@ -42,7 +43,7 @@ type HubStatus struct {
 	Missing []string `json:"missing"`
 }
 
-// HubReader asks a hub for its status. It is called by many at once and answers within about a second.
+// HubReader asks a hub for its status. It is called by many at once and returns within 3 s.
 type HubReader interface {
 	Read(ctx context.Context, podIP string) (HubStatus, error)
 }
