@@ -18,5 +18,6 @@ RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/operator /out/hub /out/runnel /
+# A number, since runAsNonRoot cannot tell what a name means. Any other user may run the programs too.
 USER 65532:65532
 CMD ["/operator"]

@@ -33,9 +33,6 @@ const (
 	configVolume = "config"
 	configDir    = "/etc/runnel"
 
-	// nonRoot is the image's user, as the Dockerfile says.
-	nonRoot = 65532
-
 	// drainMargin is what a hub may take after its longest drain: 30 s until a reader that takes nothing is cut, 5 s to end what
 	// else is in flight, and as much again for a slow machine.
 	drainMargin = 70 * time.Second
@@ -104,10 +101,10 @@ func podSpec(in Input) (*corev1ac.PodSpecApplyConfiguration, error) {
 		WithAutomountServiceAccountToken(false).
 		WithEnableServiceLinks(false).
 		WithTerminationGracePeriodSeconds(gracePeriodSeconds).
+		// No user, group or fsGroup: the image has a numeric user, which the kubelet checks against runAsNonRoot, and OpenShift's
+		// restricted-v2 refuses pods that choose their own.
 		WithSecurityContext(corev1ac.PodSecurityContext().
 			WithRunAsNonRoot(true).
-			WithRunAsUser(nonRoot).
-			WithRunAsGroup(nonRoot).
 			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
 		WithContainers(hub).
 		// The whole directory: the kubelet never updates a file that is mounted by subPath.

@@ -30,7 +30,7 @@ func references(c *config.Config) []mounted {
 }
 
 // volume is optional, so that a pod starts without it and the hub says what is missing. Its files have the default mode, 0644: they
-// are root's, and the hub runs as another user. No fsGroup narrows that, since in this pod there is nobody but the hub to read them.
+// are root's, and the hub runs as another user, which the cluster may choose. Nobody but the hub is in this pod to read them.
 //
 // The whole object is mounted, and no single entry: which entries are used may then change while the hub runs.
 func (m mounted) volume() *corev1ac.VolumeApplyConfiguration {

@@ -183,6 +183,73 @@ func TestEveryPodPassesRestricted(t *testing.T) {
 	}
 }
 
+// TestNoManifestChoosesUsersOrGroups holds that OpenShift's restricted-v2, which assigns them and refuses any other choice, admits
+// every pod. What the user is, the image says.
+func TestNoManifestChoosesUsersOrGroups(t *testing.T) {
+	for _, i := range installations {
+		objects, err := i.objects()
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		for _, o := range objects {
+			NewWithT(t).Expect(chosen(o.Object)).To(BeEmpty(), "%s %s", o.GetKind(), o.GetName())
+		}
+	}
+	var files []string
+	for _, pattern := range []string{"controllers/render/testdata/*/*.yaml", "controllers/render/testdata/released/*/*.yaml", "config/samples/*.yaml"} {
+		found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		NewWithT(t).Expect(found).NotTo(BeEmpty(), pattern)
+		files = append(files, found...)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimPrefix(file, root+"/"), func(t *testing.T) {
+			g := NewWithT(t)
+			b, err := os.ReadFile(file)
+			g.Expect(err).NotTo(HaveOccurred())
+			for _, document := range strings.Split(string(b), "\n---\n") {
+				var object any
+				g.Expect(yaml.Unmarshal([]byte(document), &object)).To(Succeed())
+				g.Expect(chosen(object)).To(BeEmpty())
+			}
+		})
+	}
+}
+
+// chosen returns the names of the fields in a value, however deep, that choose users or groups.
+func chosen(value any) (names []string) {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			// A definition's schema has no such field either: spec.template chooses none.
+			if slices.Contains([]string{"runAsUser", "runAsGroup", "fsGroup", "supplementalGroups"}, name) {
+				names = append(names, name)
+			}
+			names = append(names, chosen(inner)...)
+		}
+	case []any:
+		for _, inner := range v {
+			names = append(names, chosen(inner)...)
+		}
+	}
+	return names
+}
+
+// TestTheImageRunsAsANumber holds that the kubelet can tell, where the cluster chooses no user, that the image's is not root.
+func TestTheImageRunsAsANumber(t *testing.T) {
+	g := NewWithT(t)
+	b, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
+	g.Expect(err).NotTo(HaveOccurred())
+	user := ""
+	for line := range strings.Lines(string(b)) {
+		switch words := strings.Fields(line); {
+		case len(words) > 0 && words[0] == "FROM":
+			user = "" // a stage has the user of its base, which is root in scratch
+		case len(words) == 2 && words[0] == "USER":
+			user = words[1]
+		}
+	}
+	g.Expect(user).To(MatchRegexp(`^[1-9][0-9]*(:[1-9][0-9]*)?$`))
+}
+
 func TestEveryObjectIsWhereItShouldBe(t *testing.T) {
 	each(t, func(g Gomega, i installation, objects install.Objects) {
 		g.Expect(objects).NotTo(BeEmpty())
