@@ -52,7 +52,7 @@ func (p publishFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Ver
 	topic, isRaw := bytes.CutPrefix(r.Path, []byte(rawPath))
 	isRaw = isRaw && bytes.IndexByte(topic, '/') < 0
 	isDocument := string(r.Path) == documentPath && mediaType(r.Header("Content-Type")) == typeJSON
-	if !r.Post || !isRaw && !isDocument || !h.peers.appends() { // to pass events on takes time, which a loop has not
+	if !r.Post || !isRaw && !isDocument || r.Has("Content-Encoding") || !h.peers.appends() { // to decode or to pass events on takes time, which a loop has not
 		return answers, http1.Pass
 	}
 	authorization := r.Header("Authorization")

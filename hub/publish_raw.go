@@ -121,15 +121,25 @@ func unknownParameters(values url.Values) *problem {
 // bodyAtOnce bounds the memory that a request is given for what it only announces.
 const bodyAtOnce = 64 << 10
 
-// readBody reads at most room bytes, into a buffer if there is one. The limit is what the publisher is told.
+// readBody reads a body of at most room bytes without its content codings, into a buffer if there is one. The limit is what the publisher
+// is told.
 func readBody(w http.ResponseWriter, r *http.Request, into []byte, room, limit int64) ([]byte, *problem) {
+	gzips, bad := codingsOf(w, r)
+	if bad != nil {
+		return nil, bad
+	}
 	announced := min(max(r.ContentLength, 0), room, bodyAtOnce)
 	body := bytes.NewBuffer(slices.Grow(into, int(announced)+bytes.MinRead)) // which it wants free to see the end
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, room))
+	content, err := decoded(w, r, room, gzips)
+	if err == nil {
+		_, err = body.ReadFrom(content)
+	}
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, refuse(http.StatusRequestEntityTooLarge, "event_too_large", "the event is larger than %d bytes: send less, or a link, or raise spec.limits.eventBytes", limit)
+	case err != nil && gzips > 0:
+		return nil, refuse(http.StatusBadRequest, "coding_malformed", "the body is not gzip as its Content-Encoding says, or ended early (%v): send all that gzip made, or leave the header out", err)
 	case err != nil:
 		return nil, refuse(http.StatusBadRequest, "body_unreadable", "the body ended early or came too slowly: send it again")
 	}

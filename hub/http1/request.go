@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"net/http"
+	"slices"
 )
 
 // Request is valid, with all that it holds, until Serve returns. Its bytes belong to the loop, so what is kept must be copied.
@@ -44,6 +45,11 @@ func (r *Request) Header(name string) []byte {
 		}
 	}
 	return nil
+}
+
+// Has reports whether a header is there, once or more, with any value.
+func (r *Request) Has(name string) bool {
+	return slices.ContainsFunc(r.fields, func(f field) bool { return len(f.name) == len(name) && equalFold(f.name, name) })
 }
 
 // equalFold compares ASCII of the same length.
