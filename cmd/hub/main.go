@@ -9,10 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"strconv"
-	"syscall"
 
+	"github.com/runnel-dev/runnel/cmd/interrupt"
 	"github.com/runnel-dev/runnel/hub"
 	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/hub/follow"
@@ -30,7 +29,7 @@ const (
 const hostVariable = "RUNNEL_LISTEN_HOST"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	ctx, stop := interrupt.Context()
 	defer stop()
 	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "hub:", err)

@@ -2,17 +2,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/runnel-dev/runnel/cmd/interrupt"
 )
 
 func main() {
@@ -22,23 +20,10 @@ func main() {
 	}
 }
 
-// run executes the command line. The first SIGINT or SIGTERM ends the command's context; from then on signals have their
-// usual effect again, so that a second one ends the process at once.
+// run executes the command line. The first SIGINT or SIGTERM ends the command's context, a second one the process.
 func run() error {
-	ctx, cancel := context.WithCancel(context.Background())
-	first := make(chan os.Signal, 1)
-	signal.Notify(first, os.Interrupt, syscall.SIGTERM)
-	var waiting sync.WaitGroup
-	defer waiting.Wait()
-	defer cancel()
-	waiting.Go(func() {
-		select {
-		case <-first:
-		case <-ctx.Done():
-		}
-		signal.Stop(first) // before anybody learns of the end, and may send the second one
-		cancel()
-	})
+	ctx, stop := interrupt.Context()
+	defer stop()
 	return newCommand(os.Args[0]).ExecuteContext(ctx)
 }
 
