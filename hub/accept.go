@@ -13,37 +13,73 @@ const (
 	typeLines       = "application/x-ndjson"
 )
 
-// negotiate chooses what a reader gets by its Accept headers (RFC 9110, section 12.5.1): Server-Sent Events unless it prefers JSON
-// lines, or nothing when it takes neither. None, or an empty one, lets in everything. Only application/x-ndjson itself asks for lines: whoever takes
-// anything takes Server-Sent Events.
+// negotiate chooses what a subscriber gets by its Accept headers (RFC 9110, section 12.5.1): what it prefers, and of two that it likes as
+// much what it names more exactly. Server-Sent Events come first when that decides nothing. It is not ok when the subscriber takes neither.
+// No header, or an empty one, takes everything.
 func negotiate(accept []string) (mediaType string, ok bool) {
 	all := strings.Join(accept, ",")
-	if strings.Trim(all, ", \t") == "" {
+	if all == typeEventStream || strings.Trim(all, ", \t") == "" { // most
 		return typeEventStream, true
 	}
-	var events, lines, rest float64
-	for _, part := range strings.Split(all, ",") {
+	var events, lines preference
+	for part := range strings.SplitSeq(all, ",") {
 		kind, parameters, err := mime.ParseMediaType(part)
 		if err != nil {
 			continue
 		}
-		q := 1.0
-		if text, given := parameters["q"]; given {
-			if q, err = strconv.ParseFloat(text, 64); err != nil {
-				continue
-			}
+		quality, ok := readQuality(parameters)
+		if !ok {
+			continue
 		}
-		switch kind {
-		case typeEventStream:
-			events = max(events, q)
-		case "text/*", "*/*":
-			rest = max(rest, q)
-		case typeLines:
-			lines = max(lines, q)
-		}
+		events.consider(kind, typeEventStream, quality)
+		lines.consider(kind, typeLines, quality)
 	}
-	if lines > events && lines >= rest {
+	if lines.beats(events) {
 		return typeLines, true
 	}
-	return typeEventStream, events+rest > 0
+	return typeEventStream, events.quality > 0
+}
+
+// readQuality returns a media range's weight (RFC 9110, section 12.4.2), 1 without one.
+func readQuality(parameters map[string]string) (quality float64, ok bool) {
+	text, given := parameters["q"]
+	if !given {
+		return 1, true
+	}
+	quality, err := strconv.ParseFloat(text, 64)
+	return quality, err == nil && 0 <= quality && quality <= 1
+}
+
+// preference is how much a subscriber likes a media type. The most exact range that matches the type decides. A range's parameters other
+// than its weight do not count, since a stream has one form.
+type preference struct {
+	quality   float64
+	exactness int // of the range; 0 is none
+}
+
+// consider takes a media range into account.
+func (p *preference) consider(mediaRange, mediaType string, quality float64) {
+	exactness := 0
+	family, _, _ := strings.Cut(mediaType, "/")
+	switch mediaRange {
+	case mediaType:
+		exactness = 3
+	case family + "/*":
+		exactness = 2
+	case "*/*":
+		exactness = 1
+	default:
+		return
+	}
+	if exactness == p.exactness {
+		quality = max(quality, p.quality)
+	}
+	if exactness >= p.exactness {
+		*p = preference{quality, exactness}
+	}
+}
+
+// beats reports whether a subscriber would rather have this than another.
+func (p preference) beats(other preference) bool {
+	return p.quality > other.quality || p.quality > 0 && p.quality == other.quality && p.exactness > other.exactness
 }
