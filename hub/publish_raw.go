@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -33,11 +32,19 @@ func readParameters(query string) (url.Values, *problem) {
 	if query == "" {
 		return nil, nil
 	}
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "malformed_query", "the query is malformed: percent-encode each value")
+	values := url.Values{}
+	for name, value := range formPairs(query) {
+		switch name {
+		case "type", "id", "ttl", "key", "encoding":
+			values.Add(name, value)
+		default: // would otherwise be lost without a word
+			return nil, refuse(http.StatusBadRequest, "parameter_unknown", "parameter %s is not known: write type, id, ttl, key or encoding", quote(name))
+		}
 	}
-	return values, unknownParameters(values)
+	if e := values.Get("encoding"); e != "" && e != "base64" {
+		return nil, refuse(http.StatusBadRequest, "encoding_unknown", "encoding %s is not known: write base64, or leave it out", quote(e))
+	}
+	return values, nil
 }
 
 // rawRoom is how many bytes of body a raw event of at most limit bytes may take.
@@ -90,32 +97,15 @@ func unquoted(s string) string {
 	return s
 }
 
-// readTTL reads a time to live: a Go duration, or whole seconds (as RFC 8030, section 5.2, has them).
 func readTTL(text string) (time.Duration, *problem) {
 	if text == "" {
 		return 0, nil
 	}
-	ttl, err := time.ParseDuration(text)
-	if seconds, notSeconds := strconv.ParseUint(text, 10, 32); notSeconds == nil {
-		ttl, err = time.Duration(seconds)*time.Second, nil
-	}
-	if err != nil || ttl <= 0 {
-		return 0, malformed("ttl", text, "a duration such as 30s, or a number of seconds")
+	ttl, ok := parseDuration(text)
+	if !ok || ttl == 0 {
+		return 0, malformed("ttl", text, durationForm)
 	}
 	return ttl, nil
-}
-
-// unknownParameters refuses what would otherwise be lost without a word.
-func unknownParameters(values url.Values) *problem {
-	for name := range values {
-		if !slices.Contains([]string{"type", "id", "ttl", "key", "encoding"}, name) {
-			return refuse(http.StatusBadRequest, "parameter_unknown", "parameter %s is not known: write type, id, ttl, key or encoding", quote(name))
-		}
-	}
-	if e := values.Get("encoding"); e != "" && e != "base64" {
-		return refuse(http.StatusBadRequest, "encoding_unknown", "encoding %s is not known: write base64, or leave it out", quote(e))
-	}
-	return nil
 }
 
 // bodyAtOnce bounds the memory that a request is given for what it only announces.

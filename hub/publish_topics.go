@@ -3,7 +3,6 @@ package hub
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"github.com/runnel-dev/runnel/hub/auth"
@@ -95,12 +94,10 @@ func (h *Hub) describing(topic string) publishing {
 
 // listTopics tells of the topics that the publisher may publish to, ordered by name, page by page.
 func (h *Hub) listTopics(w http.ResponseWriter, r *http.Request, who auth.Publisher) *problem {
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return refuse(http.StatusBadRequest, "malformed_query", "the query is malformed: percent-encode each value")
-	}
+	values := formValues(r.URL.RawQuery)
 	limit := maxListed
 	if text := values.Get("limit"); text != "" {
+		var err error
 		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxListed {
 			return malformed("limit", text, "a number from 1 to 1000")
 		}

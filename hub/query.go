@@ -2,7 +2,6 @@ package hub
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -20,29 +19,33 @@ const (
 // earliest as a cursor asks for all that is retained.
 const earliest = "earliest"
 
-// readQuery reads what a reader asks for. Parameters that the hub does not know are left alone.
+// readQuery reads what a subscriber asks for in its URL. A topic in the path stands for those of the query.
 func readQuery(r *http.Request, topic string) (query, *problem) {
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return query{}, refuse(http.StatusBadRequest, "malformed_query", "the query is malformed: percent-encode each value, `>` as %%3E")
+	p := &parameters{}
+	for name, value := range formPairs(r.URL.RawQuery) {
+		if topic != "" && name == "topic" {
+			p.ignore(name)
+			continue
+		}
+		p.add(name, value)
 	}
-	topics := values["topic"]
 	if topic != "" {
-		topics = []string{topic}
+		p.add("topic", topic)
 	}
-	q := query{}
-	var bad *problem
-	if q.selectors, bad = readSelectors(topics); bad != nil {
+	return p.query(r.Header)
+}
+
+// query reads what the parameters and a header ask for.
+func (p *parameters) query(header http.Header) (q query, bad *problem) {
+	if q.selectors, bad = readSelectors(p.values["topic"]); bad != nil {
 		return q, bad
 	}
-	if q.start, bad = readStart(values, time.Now()); bad != nil {
+	if q.start, bad = readStart(p, time.Now()); bad != nil {
 		return q, bad
 	}
-	q.start.Cursor, q.start.Earliest = readCursor(r.Header, values)
-	if bad := q.readOptions(values); bad != nil {
-		return q, bad
-	}
-	return q, nil
+	q.start.Cursor, q.start.Earliest = readCursor(header, p)
+	q.ticket, q.token, q.begin.Ignored = p.get("ticket"), p.get("access_token"), p.ignored
+	return q, q.readOptions(p)
 }
 
 func readSelectors(topics []string) ([]event.Selector, *problem) {
@@ -68,24 +71,13 @@ func readSelectors(topics []string) ([]event.Selector, *problem) {
 
 // readCursor reads where the reader was. The header wins: a browser comes back to the same URL, with what its query said at
 // first.
-func readCursor(header http.Header, values url.Values) (cursor string, fromEarliest bool) {
+func readCursor(header http.Header, p *parameters) (cursor string, fromEarliest bool) {
 	cursor = header.Get("Last-Event-ID")
-	for _, name := range []string{"last_event_id", "lastEventId"} {
-		if cursor == "" {
-			cursor = values.Get(name)
-		}
+	if cursor == "" {
+		cursor = p.get("last_event_id")
 	}
 	if cursor == earliest {
 		return "", true
 	}
 	return cursor[:min(len(cursor), maxCursorBytes)], false
-}
-
-// quote shortens and quotes what a client sent, for a message back to it.
-func quote(s string) string {
-	const most = 64
-	if len(s) > most {
-		s = s[:most] + "…"
-	}
-	return "`" + strings.ToValidUTF8(s, "�") + "`"
 }

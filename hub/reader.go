@@ -60,7 +60,7 @@ func texts(selectors []event.Selector) (out []string) {
 // may read, whether that exists, and whether there is a place.
 func (h *Hub) letIn(w http.ResponseWriter, r *http.Request, q query) (*admission, *problem) {
 	s := h.state.Load()
-	who, bad := h.reader(s, w, r)
+	who, bad := h.reader(s, w, r, q)
 	if bad != nil {
 		return nil, bad
 	}
@@ -81,15 +81,14 @@ func (h *Hub) letIn(w http.ResponseWriter, r *http.Request, q query) (*admission
 
 // reader finds out who reads. A cookie is only ever a credential for reading: a page that makes a browser send it makes the hub do
 // nothing, and cannot read the answer unless its origin is allowed.
-func (h *Hub) reader(s *state, w http.ResponseWriter, r *http.Request) (*auth.Reader, *problem) {
+func (h *Hub) reader(s *state, w http.ResponseWriter, r *http.Request, q query) (*auth.Reader, *problem) {
 	if s.subscribers.Anonymous() {
 		return h.authenticate(s, r, auth.Credentials{})
 	}
-	values := r.URL.Query()
 	c := auth.Credentials{
 		Authorization: r.Header.Get("Authorization"),
-		Ticket:        values.Get("ticket"),
-		Query:         values.Get("access_token"),
+		Ticket:        q.ticket,
+		Query:         q.token,
 		Origin:        r.Header.Get("Origin"),
 		ComesBack:     r.Header.Get("Last-Event-ID") != "",
 		TurnedAway:    h.turningAway.since(h.now(), h.backWithin()),

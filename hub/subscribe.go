@@ -157,4 +157,6 @@ type query struct {
 	start     eventlog.Start
 	asked     fanout.Reader
 	begin     fanout.Beginning
+	// ticket and token are credentials of the query; empty is none.
+	ticket, token string
 }

@@ -37,7 +37,8 @@ func (r *reader) opening(begin Beginning) (text []byte) {
 		Cursor      string          `json:"cursor"`
 		HeartbeatMs int64           `json:"heartbeatMs"`
 		Topics      []string        `json:"topics"`
-	}{o.Resume, o.Cursor.String(), r.interval().Milliseconds(), names(r.sub.Selectors())})}
+		Ignored     []string        `json:"ignored,omitempty"`
+	}{o.Resume, o.Cursor.String(), r.interval().Milliseconds(), names(r.sub.Selectors()), begin.Ignored})}
 	if o.Reason == "" {
 		return format.AppendControl(text, open)
 	}

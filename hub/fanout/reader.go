@@ -82,6 +82,8 @@ type Beginning struct {
 	Opening eventlog.Opening
 	// Requested is the cursor that the reader gave, for its gap notice.
 	Requested string
+	// Ignored are names of parameters that had no effect.
+	Ignored []string
 	// Padding sends a comment of 2 KiB first, for clients that wait for so much.
 	Padding bool
 	// Head is sent before all else: that of a response which nobody else writes.
