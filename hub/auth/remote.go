@@ -40,8 +40,9 @@ type RemoteKeys struct {
 	stop context.CancelFunc
 	work sync.WaitGroup
 
-	mu   sync.Mutex
-	sets map[string]*remoteSet
+	mu     sync.Mutex
+	sets   map[string]*remoteSet
+	closed bool // no fetch begins any more
 }
 
 // remoteSet is what is at one URL.
@@ -74,10 +75,13 @@ func NewRemoteKeys(logger *slog.Logger, now func() time.Time) *RemoteKeys {
 	return &RemoteKeys{client: newKeyClient(), logger: logger, now: now, ctx: ctx, stop: stop, sets: map[string]*remoteSet{}}
 }
 
-// Follow fetches from these URLs from now on and from no other. What is known of a URL that stays is kept.
+// Follow fetches from these URLs from now on and from no other. What is known of a URL that stays is kept. After Close it does nothing.
 func (r *RemoteKeys) Follow(urls []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.closed {
+		return
+	}
 	wanted := map[string]*remoteSet{}
 	for _, url := range urls {
 		if wanted[url] != nil {
@@ -98,8 +102,11 @@ func (r *RemoteKeys) Follow(urls []string) {
 	r.sets = wanted
 }
 
-// Close ends all fetches and waits for them.
+// Close ends all fetches and waits for them. A hub may be given a new configuration, and Follow be called, at any time.
 func (r *RemoteKeys) Close() {
+	r.mu.Lock()
+	r.closed = true // since nothing may be added to work once somebody waits for it
+	r.mu.Unlock()
 	r.stop()
 	r.work.Wait()
 }
