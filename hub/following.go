@@ -100,6 +100,7 @@ func (p *peers) replicate(records []eventlog.Record) error {
 	}
 	ended, err := p.hub.log.Replicate(records)
 	p.hub.log.Announce()
+	p.arrivals.reached(p.hub.log.Head().Seq)
 	for _, topic := range ended {
 		p.hub.pool.Wake(topic)
 	}

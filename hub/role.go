@@ -31,6 +31,9 @@ type peers struct {
 	// leads is whether the role is leading, for who may not wait.
 	leads atomic.Bool
 
+	// arrivals has a lock of its own, which is held with no other.
+	arrivals arrivals
+
 	taking sync.Mutex
 
 	mu   sync.Mutex
