@@ -41,10 +41,7 @@ func (h *Hub) publishCloudEvents(w http.ResponseWriter, r *http.Request, who aut
 			return bad
 		}
 	}
-	if bad := h.checkAll(who, events); bad != nil {
-		return bad
-	}
-	if bad := h.pace(who, len(events)); bad != nil {
+	if bad := h.admitAll(who, events); bad != nil {
 		return bad
 	}
 	stored, bad := h.storeAll(who, events)

@@ -78,10 +78,7 @@ func (h *Hub) publishDocument(w http.ResponseWriter, who auth.Publisher, b *batc
 	if !several {
 		return h.answer(w, who, events[0])
 	}
-	if bad := h.checkAll(who, events); bad != nil {
-		return bad
-	}
-	if bad := h.pace(who, len(events)); bad != nil {
+	if bad := h.admitAll(who, events); bad != nil {
 		return bad
 	}
 	answers, bad := h.storeAll(who, events)

@@ -25,6 +25,9 @@ func (h *Hub) completing(topic string) publishing {
 			e.Last = true
 			return h.answer(w, who, e)
 		}
+		if bad := h.pace(who, 1); bad != nil {
+			return bad
+		}
 		if bad := h.check(who, e); bad != nil {
 			return bad
 		}
