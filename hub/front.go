@@ -35,8 +35,8 @@ func (h *Hub) newFront(listener net.Listener, handler http1.Handler, o http1.Opt
 func (h *Hub) errorLog() *log.Logger { return slog.NewLogLogger(h.logger.Handler(), slog.LevelDebug) }
 
 // publishFront answers who sends a raw event or a document in its usual form, which are the usual ways to publish, without net/http. All
-// other requests are passed on, and so are those that are refused before anything has been counted for their publisher: what is said to
-// them is said in one place.
+// other requests are passed on, and so are those that are refused for what they hold before anything has been counted for their publisher.
+// Those that are refused for their credential are not: it would be verified twice.
 type publishFront struct{ hub *Hub }
 
 const (
@@ -58,9 +58,13 @@ func (p publishFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Ver
 	authorization := r.Header("Authorization")
 	who, known := h.state.Load().publishers.Recall(authorization)
 	if !known {
+		if !h.forgeries.few() {
+			return answers, http1.Pass
+		}
 		var bad *problem
 		if who, bad = h.publisher(string(authorization)); bad != nil {
-			return answers, http1.Pass
+			h.forgeries.count(bad)
+			return p.refuse(r, answers, bad)
 		}
 	}
 	var e *event.Event
@@ -84,10 +88,7 @@ func (p publishFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Ver
 		stored, bad = answerFor(e, receipt.ID, receipt.Duplicate, err)
 	}
 	if bad != nil { // which has been counted already, so that it cannot be said again
-		h.metrics.refusedPublish(bad)
-		w := &response{header: http.Header{}}
-		bad.write(w)
-		return w.answer(r, answers), http1.Answered
+		return p.refuse(r, answers, bad)
 	}
 	var room [256]byte // for most
 	body := append(stored.append(room[:0]), '\n')
@@ -96,6 +97,14 @@ func (p publishFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Ver
 		return r.AppendAnswer(answers, http.StatusOK, body, contentType, http1.Field{Name: "Warning", Value: text}), http1.Answered
 	}
 	return r.AppendAnswer(answers, http.StatusOK, body, contentType), http1.Answered
+}
+
+// refuse answers with a problem.
+func (p publishFront) refuse(r *http1.Request, answers []byte, bad *problem) ([]byte, http1.Verdict) {
+	p.hub.metrics.refusedPublish(bad)
+	w := &response{header: http.Header{}}
+	bad.write(w)
+	return w.answer(r, answers), http1.Answered
 }
 
 // raw is the event that is sent as it is, and nil when it is refused. The log keeps nothing of the body.

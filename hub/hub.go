@@ -93,6 +93,7 @@ type Hub struct {
 	conversations     conversations
 	turningAway       episode
 	rates             rates
+	forgeries         forgeries
 	batches           sync.Pool // of *batch
 
 	subscribe, publish, admin net.Listener
@@ -104,6 +105,7 @@ func New(o Options) (*Hub, error) {
 		logger: o.Logger, now: o.now, stall: cmp.Or(o.StallTimeout, DefaultStallTimeout),
 		headers: cmp.Or(o.headers, headerTimeout), body: cmp.Or(o.body, bodyTimeout), wanted: o.Config, process: o.Process,
 		portable: o.Portable, references: reference.In(o.References), remote: auth.NewRemoteKeys(o.Logger, o.now),
+		forgeries: newForgeries(),
 	}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)

@@ -122,7 +122,7 @@ func (h *Hub) publisher(authorization string) (auth.Publisher, *problem) {
 	case errors.Is(err, auth.ErrMissing):
 		return who, refuse(http.StatusUnauthorized, credentialMissing, "%v", err)
 	case err != nil:
-		return who, refuse(http.StatusUnauthorized, "token_refused", "%v", err)
+		return who, refuse(http.StatusUnauthorized, tokenRefused, "%v", err)
 	}
 	return who, nil
 }

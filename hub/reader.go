@@ -100,7 +100,16 @@ func (h *Hub) reader(s *state, w http.ResponseWriter, r *http.Request, q query) 
 			c.Cookie = cookie.Value
 		}
 	}
-	return h.authenticate(s, r, c)
+	_, byFront := w.(*direct)
+	unknown := byFront && s.subscribers.Unknown(c)
+	if unknown && !h.forgeries.few() {
+		return nil, passOn
+	}
+	who, bad := h.authenticate(s, r, c)
+	if unknown && bad != nil {
+		h.forgeries.count(bad)
+	}
+	return who, bad
 }
 
 func (h *Hub) authenticate(s *state, r *http.Request, c auth.Credentials) (*auth.Reader, *problem) {
@@ -117,7 +126,7 @@ func (h *Hub) authenticate(s *state, r *http.Request, c auth.Credentials) (*auth
 	case errors.Is(err, auth.ErrTicket):
 		return nil, refuse(http.StatusUnauthorized, "ticket_refused", "%v", err).challenged(realm(s), invalidToken)
 	default:
-		return nil, refuse(http.StatusUnauthorized, "token_refused", "%v", err).challenged(realm(s), invalidToken)
+		return nil, refuse(http.StatusUnauthorized, tokenRefused, "%v", err).challenged(realm(s), invalidToken)
 	}
 }
 
@@ -136,8 +145,11 @@ func notGranted(who *auth.Reader, selector event.Selector) *problem {
 	return refuse(http.StatusForbidden, "topic_not_granted", "you may not read %s: %s", selector, who.Advice(selector))
 }
 
-// credentialMissing is the code of a request without any credential.
-const credentialMissing = "credential_missing"
+// Codes of requests without any credential, and with a token that is of no use.
+const (
+	credentialMissing = "credential_missing"
+	tokenRefused      = "token_refused"
+)
 
 // invalidToken is the error code for a credential that is there and not good (RFC 6750, section 3.1).
 const invalidToken = "invalid_token"

@@ -145,24 +145,49 @@ func (c *Credentials) late(made, now time.Time) bool {
 // mends itself. A reader without any grant is returned all the same, and may read nothing. It waits at most 5 s, for a fetch of
 // keys that the reader's token or ticket has caused.
 func (s *Subscribers) Authenticate(ctx context.Context, c Credentials) (*Reader, error) {
-	token, bearer := bearerToken(c.Authorization)
+	token := s.deciding(c)
+	_, bearer := bearerToken(c.Authorization)
 	switch {
 	case s.anonymous:
 		return s.everybody, nil
-	case bearer && token == "":
-		return nil, fmt.Errorf("%w: the Authorization header is not `Bearer <token>`", ErrRefused)
-	case bearer:
+	case token != "":
 		return s.token(ctx, token)
+	case bearer:
+		return nil, fmt.Errorf("%w: the Authorization header is not `Bearer <token>`", ErrRefused)
 	case c.Ticket != "":
 		return s.open(ctx, c)
-	case c.Cookie != "" && s.cookie != "":
-		return s.token(ctx, c.Cookie)
-	case c.Query != "" && s.allowQuery:
-		return s.token(ctx, c.Query)
 	case c.Query != "":
 		return nil, fmt.Errorf("%w: a token is not taken from the query, where logs show it: %s", ErrMissing, s.send())
 	}
 	return nil, fmt.Errorf("%w: %s", ErrMissing, s.send())
+}
+
+// deciding returns the token that decides about a request; empty where something else does.
+func (s *Subscribers) deciding(c Credentials) string {
+	token, bearer := bearerToken(c.Authorization)
+	switch {
+	case s.anonymous:
+		return ""
+	case bearer:
+		return token
+	case c.Ticket != "":
+		return ""
+	case c.Cookie != "" && s.cookie != "":
+		return c.Cookie
+	case s.allowQuery:
+		return c.Query
+	}
+	return ""
+}
+
+// Unknown reports whether Authenticate has to verify a signature: the request has a token that was not verified before.
+func (s *Subscribers) Unknown(c Credentials) bool {
+	token := s.deciding(c)
+	if token == "" {
+		return false
+	}
+	_, known := s.recall(token, s.now())
+	return !known
 }
 
 // bearerToken takes the token out of an Authorization header (RFC 6750, section 2.1), and says whether it is of that scheme. Others
@@ -187,11 +212,8 @@ func (s *Subscribers) send() string {
 // token returns the reader of a token.
 func (s *Subscribers) token(ctx context.Context, text string) (*Reader, error) {
 	now := s.now()
-	if v, ok := s.verified.get(digestOf(text)); ok && now.Before(v.reader.Until()) {
-		// Keys that were fetched anew have to have signed it too.
-		if keys, _ := s.issuers[v.reader.issuer].current(); keys == v.keys {
-			return v.reader, nil
-		}
+	if r, known := s.recall(text, now); known {
+		return r, nil
 	}
 	u, err := readToken(text, s.algorithms)
 	if err != nil {
@@ -209,4 +231,15 @@ func (s *Subscribers) token(ctx context.Context, text string) (*Reader, error) {
 	r.key = keyPrint(c.by)
 	s.verified.put(text, verifiedReader{r, keys})
 	return r, nil
+}
+
+// recall returns the reader of a token that was verified before, by the keys that its issuer still has: keys that were fetched anew have to
+// have signed it too.
+func (s *Subscribers) recall(text string, now time.Time) (*Reader, bool) {
+	v, ok := s.verified.get(digestOf(text))
+	if !ok || !now.Before(v.reader.Until()) {
+		return nil, false
+	}
+	keys, _ := s.issuers[v.reader.issuer].current()
+	return v.reader, keys == v.keys
 }
