@@ -52,6 +52,9 @@ func (h *Hub) servePublish(w http.ResponseWriter, r *http.Request) *problem {
 		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "publishers use %s here; readers GET from the subscribe port", allow)
 	}
 	who, bad := h.publisher(r.Header.Get("Authorization"))
+	if bad == nil && r.Method == http.MethodGet {
+		bad = h.refuseContent(w, r)
+	}
 	if bad != nil {
 		return bad
 	}

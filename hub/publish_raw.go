@@ -131,7 +131,7 @@ func readBody(w http.ResponseWriter, r *http.Request, into []byte, room, limit i
 	case err != nil && gzips > 0:
 		return nil, refuse(http.StatusBadRequest, "coding_malformed", "the body is not gzip as its Content-Encoding says, or ended early (%v): send all that gzip made, or leave the header out", err)
 	case err != nil:
-		return nil, refuse(http.StatusBadRequest, "body_unreadable", "the body ended early or came too slowly: send it again")
+		return nil, bodyUnreadable()
 	}
 	return body.Bytes(), nil
 }

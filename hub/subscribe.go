@@ -24,7 +24,7 @@ func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
 	if r.URL.Path == ticketsPath {
 		return h.serveTickets(w, r)
 	}
-	if r.ContentLength != 0 {
+	if r.ContentLength != 0 && r.ProtoMajor == 1 {
 		// The server would wait for the body before it answers, for as long as the client likes. HTTP/2 has no such wait.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 	}
@@ -44,8 +44,8 @@ func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
 		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
 		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "readers GET; publishers POST to the publish port")
 	}
-	if r.ContentLength != 0 {
-		return refuse(http.StatusBadRequest, "body_unwanted", "readers send no body: leave it out, and Content-Length with it")
+	if bad := h.refuseContent(w, r); bad != nil {
+		return bad
 	}
 	w.Header().Add("Vary", "Accept")
 	mediaType, ok := negotiate(r.Header.Values("Accept"))

@@ -1,0 +1,38 @@
+package hub
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// refuseContent refuses a request that has content, and returns nil for one that has none. A length that is not given says nothing: proxies
+// forward a request without content in chunks, or with an empty DATA frame at its end (RFC 9112, section 6.3, and RFC 9113, section 8.1).
+// That end has as much time to come as the headers had.
+func (h *Hub) refuseContent(w http.ResponseWriter, r *http.Request) *problem {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	connection := http.NewResponseController(w)
+	var err error
+	if r.ContentLength < 0 {
+		_ = connection.SetReadDeadline(time.Now().Add(h.headers))
+		var one [1]byte
+		_, err = io.ReadFull(r.Body, one[:])
+	}
+	if errors.Is(err, io.EOF) {
+		_ = connection.SetReadDeadline(time.Time{})
+		return nil
+	}
+	_ = connection.SetReadDeadline(time.Now()) // the server would wait for the rest before it answers
+	if err != nil {
+		return bodyUnreadable()
+	}
+	return refuse(http.StatusBadRequest, "body_unwanted", "%s takes no body here: leave it out, and Content-Length and Transfer-Encoding with it", r.Method)
+}
+
+// bodyUnreadable is the answer to a body that did not come as a whole.
+func bodyUnreadable() *problem {
+	return refuse(http.StatusBadRequest, "body_unreadable", "the body ended early or came too slowly: send it again")
+}
