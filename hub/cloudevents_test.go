@@ -73,7 +73,7 @@ func TestCloudEventsAreKnownBySourceAndID(t *testing.T) {
 	if resp, _ := do(t, "POST", u, "y", ce("ce-source", "/stock")...); resp.StatusCode != 202 {
 		t.Errorf("another source: %d", resp.StatusCode)
 	}
-	for _, one := range [][]string{{"ce-source", "/a b", "ce-id", "c"}, {"ce-source", "/a", "ce-id", "b c"}} {
+	for _, one := range [][]string{{"ce-source", "/a%2520b", "ce-id", "c"}, {"ce-source", "/a", "ce-id", "b c"}} {
 		if resp, body := do(t, "POST", u, "z", ce(one...)...); resp.StatusCode != 202 {
 			t.Errorf("%v: %d %s", one, resp.StatusCode, body)
 		}
@@ -128,6 +128,14 @@ func TestCloudEventRefusals(t *testing.T) {
 		"not utf-8 header":    {"/v1/cloudevents/orders", "x", ce("ce-subject", "%ff"), 400, "attribute subject"},
 		"control":             {"/v1/cloudevents/orders", "x", ce("ce-subject", "a%0Ab"), 400, "attribute subject"},
 		"time":                {"/v1/cloudevents/orders", "x", ce("ce-time", "today"), 400, "attribute time"},
+		"space":               {"/v1/cloudevents/orders", "x", ce("ce-source", "/a b"), 400, "attribute source is no URI reference"},
+		"space, encoded":      {"/v1/cloudevents/orders", "x", ce("ce-source", "/a%20b"), 400, "attribute source is no URI reference"},
+		"space, structured":   {"/v1/cloudevents/orders", `{"specversion":"1.0","id":"1","source":"/a b","type":"t"}`, j, 400, "attribute source is no URI reference"},
+		"space, batched":      {"/v1/cloudevents/orders", `[{"specversion":"1.0","id":"1","source":"/a b","type":"t"}]`, []string{"Content-Type", batched}, 400, "event 0: attribute source is no URI reference"},
+		"empty subject":       {"/v1/cloudevents/orders", "x", ce("ce-subject", ""), 400, "attribute subject is empty"},
+		"noncharacter":        {"/v1/cloudevents/orders", "x", ce("ce-mine", "%EF%BF%BF"), 400, "attribute mine holds"},
+		"content type":        {"/v1/cloudevents/orders", "x", ce("Content-Type", "json"), 400, "attribute datacontenttype is no media type"},
+		"schema":              {"/v1/cloudevents/orders", "x", ce("ce-dataschema", "/order.json"), 400, "attribute dataschema is no absolute URI"},
 		"name":                {"/v1/cloudevents/orders", "x", ce("ce-my-own", "x"), 400, "lower-case letters and digits"},
 		"text not utf-8":      {"/v1/cloudevents/orders", "\xff", ce("Content-Type", "text/plain"), 415, "data_not_utf8"},
 		"reserved type":       {"/v1/cloudevents/orders", "x", ce("ce-type", "runnel-open"), 422, "type_refused"},

@@ -65,13 +65,8 @@ func before(n int) string {
 	return "; the events before it are stored, and stay so when the batch is sent again"
 }
 
-// sourceAndID names an event. A source has no space by its specification, and here neither by force, so no two name the same.
-func sourceAndID(sent *cloudevent.Event) string {
-	return strings.ReplaceAll(sent.Source, " ", "%20") + " " + sent.ID
-}
-
-// fromCloudEvent makes an event of a CloudEvent: its source and id name it, its partitionkey is the key, and it is of no worth after its
-// expirytime.
+// fromCloudEvent makes an event of a CloudEvent: its source, which holds no space, and its id name it, its partitionkey is the key, and it is
+// of no worth after its expirytime.
 func fromCloudEvent(sent *cloudevent.Event, topic string, limit int64, now time.Time) (*event.Event, *problem) {
 	if bad := checkSize(len(sent.Data), limit); bad != nil {
 		return nil, bad
@@ -81,13 +76,13 @@ func fromCloudEvent(sent *cloudevent.Event, topic string, limit int64, now time.
 		return nil, refuse(http.StatusUnprocessableEntity, "topic_not_derivable", "neither path, nor attribute topic, subject or type gives a topic: %v, or POST to /v1/cloudevents/{topic}", err)
 	}
 	e := &event.Event{
-		Topic: topic, Type: sent.Type, ID: sourceAndID(sent), Key: sent.Attribute("partitionkey"),
-		Data: sent.Data, Base64: sent.Binary, Attributes: sent.Attributes,
+		Topic: topic, Type: sent.Type, ID: sent.Source + " " + sent.ID, Key: sent.Attribute("partitionkey"),
+		Data: sent.Data, Base64: sent.Binary, NoData: sent.NoData, Attributes: sent.Attributes,
 	}
 	if sent.Binary {
 		e.Data = base64.StdEncoding.AppendEncode(nil, sent.Data)
 	}
-	if expires, err := time.Parse(time.RFC3339, sent.Attribute("expirytime")); err == nil {
+	if expires, err := cloudevent.ParseTime(sent.Attribute("expirytime")); err == nil {
 		e.TTL = max(expires.Sub(now), 1)
 	}
 	return e, nil

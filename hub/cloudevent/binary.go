@@ -33,6 +33,9 @@ func readBinary(header http.Header, body []byte) (*Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.NoData = len(body) == 0; e.NoData {
+		return e, nil
+	}
 	return e, e.bytes(body)
 }
 

@@ -3,16 +3,13 @@
 package cloudevent
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/runnel-dev/runnel/hub/event"
@@ -38,6 +35,8 @@ type Event struct {
 	ID, Source, Type string
 	// Data is its payload; JSON is compacted when it came within JSON.
 	Data []byte
+	// NoData says that it came without data, which is not the same as with empty data.
+	NoData bool
 	// Binary says that Data is no text by its content type.
 	Binary bool
 	// Attributes are all of its attributes, as members of a JSON object without its braces.
@@ -59,7 +58,11 @@ func ReadBody(header http.Header, body []byte) ([]*Event, error) {
 	case kind == TypeBatch:
 		return readBatch(body)
 	case kind == TypeStructured:
-		e, err := readStructured(body)
+		text, err := readable(body)
+		if err != nil {
+			return nil, err
+		}
+		e, err := readStructured(text)
 		return []*Event{e}, err
 	case strings.HasPrefix(kind, "application/cloudevents") || header.Get(headerPrefix+"Specversion") == "":
 		return nil, ErrMode
@@ -101,69 +104,8 @@ func newEvent(attributes map[string]any) (*Event, error) {
 }
 
 func appendMember(b []byte, name string, value any) []byte {
-	for _, v := range [...]any{name, value} {
-		text, err := json.Marshal(v)
-		if err != nil {
-			panic(err) // strings, booleans and integers
-		}
-		b = append(append(b, text...), ':')
-	}
-	return b[:len(b)-1]
-}
-
-// validate holds one attribute against its rules (CloudEvents 1.0, sections "Naming Conventions" and "Type System").
-func validate(name string, value any) error {
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
-		return fmt.Errorf("attribute %q: write its name in lower-case letters and digits", short(name))
-	}
-	text, ok := value.(string)
-	if !ok {
-		if _, known := stringAttributes[name]; known {
-			return fmt.Errorf("attribute %s is no string: write one", name)
-		}
-		return nil
-	}
-	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }) {
-		return fmt.Errorf("attribute %s holds a control character or is no UTF-8: write it in printable characters", name)
-	}
-	if check := stringAttributes[name]; check != nil {
-		return check(name, text)
-	}
-	return nil
-}
-
-// stringAttributes are those that must be strings, with what else holds for them.
-var stringAttributes = map[string]func(name, text string) error{
-	"specversion":     nil,
-	"id":              nil,
-	"source":          reference,
-	"type":            nil,
-	"subject":         nil,
-	"datacontenttype": contentType,
-	"dataschema":      reference,
-	"time":            timestamp,
-	"expirytime":      timestamp,
-}
-
-func reference(name, text string) error {
-	if _, err := url.Parse(text); err != nil {
-		return fmt.Errorf("attribute %s is no URI reference: write one such as /shop/orders", name)
-	}
-	return nil
-}
-
-func contentType(name, text string) error {
-	if _, _, err := mime.ParseMediaType(text); err != nil {
-		return fmt.Errorf("attribute %s is no media type: write one such as application/json", name)
-	}
-	return nil
-}
-
-func timestamp(name, text string) error {
-	if _, err := time.Parse(time.RFC3339, text); err != nil {
-		return fmt.Errorf("attribute %s is no time: write one such as 2026-01-31T10:00:00Z", name)
-	}
-	return nil
+	b = append(event.AppendJSON(b, name), ':')
+	return event.AppendJSON(b, value)
 }
 
 // bytes sets data that came as bytes.

@@ -15,6 +15,10 @@ import (
 const MaxBatch = 1000
 
 func readBatch(body []byte) ([]*Event, error) {
+	body, err := readable(body)
+	if err != nil {
+		return nil, err
+	}
 	var all []json.RawMessage
 	if err := json.Unmarshal(body, &all); err != nil {
 		return nil, fmt.Errorf("the batch is no JSON array: %w", err)
@@ -32,13 +36,18 @@ func readBatch(body []byte) ([]*Event, error) {
 	return out, nil
 }
 
-// readStructured reads an event in JSON (CloudEvents JSON Event Format, sections 2 and 3).
-func readStructured(body []byte) (*Event, error) {
+// readable returns the JSON text of a body, in which each character is what was meant.
+func readable(body []byte) (text []byte, err error) {
 	if !utf8.Valid(body) {
-		return nil, fmt.Errorf("%w, and the event is JSON: send bytes as data_base64", ErrText)
+		return nil, fmt.Errorf("%w, and the body is JSON: send bytes as data_base64", ErrText)
 	}
+	return event.TrimBOM(body), event.CheckSurrogates(body)
+}
+
+// readStructured reads an event in JSON (CloudEvents JSON Event Format, sections 2 and 3).
+func readStructured(text []byte) (*Event, error) {
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(body, &members); err != nil {
+	if err := json.Unmarshal(text, &members); err != nil {
 		return nil, fmt.Errorf("the event is no JSON object: %w", err)
 	}
 	data, hasData := members["data"]
@@ -67,6 +76,7 @@ func readStructured(body []byte) (*Event, error) {
 	case hasData:
 		return e, e.value(data)
 	}
+	e.NoData = true
 	return e, nil
 }
 

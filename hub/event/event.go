@@ -46,6 +46,8 @@ type Event struct {
 	// Attributes are those of an event that came as a CloudEvent, as members of a JSON object without its braces; nil of any
 	// other.
 	Attributes []byte
+	// NoData says that a CloudEvent came without data. Subscribers who get data alone get it empty.
+	NoData bool
 }
 
 // Problems of an event, for errors.Is.

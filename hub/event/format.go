@@ -1,11 +1,9 @@
 package event
 
 import (
-	"bytes"
+	"encoding/base64"
 	"encoding/json"
-	"mime"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -95,9 +93,11 @@ type line struct {
 func newLine(e Stored) line {
 	l := line{ID: e.ID, Topic: e.Topic, Type: e.Frame.Type(), Time: e.At.UTC()}
 	data := string(e.Frame.Data())
-	if e.Frame.isBase64() {
+	switch {
+	case e.Frame.hasNoData():
+	case e.Frame.isBase64():
 		l.DataBase64 = &data
-	} else {
+	default:
 		l.Data = &data
 	}
 	return l
@@ -111,6 +111,8 @@ type controlLine struct {
 }
 
 func (f Frame) isBase64() bool { return f.rare != nil && f.rare.base64 }
+
+func (f Frame) hasNoData() bool { return f.rare != nil && f.rare.noData }
 
 // context is the attributes of a CloudEvent that is made of an event that was none.
 type context struct {
@@ -134,10 +136,11 @@ const (
 func (f Format) appendCloudEvent(b []byte, e Stored) []byte {
 	data := e.Frame.Data()
 	isJSON := json.Valid(data)
+	var declared string // of the data, by the event's own attributes
 	b = append(b, '{')
 	if attributes := e.Frame.attributes(); attributes != nil {
 		b = append(b, attributes...)
-		isJSON = isJSON && saysJSON(attributes)
+		declared = contentType(attributes)
 	} else {
 		c := context{"1.0", e.ID, f.Source, e.Frame.Type(), e.Topic, e.At.UTC(), typeText}
 		if c.Type == "" {
@@ -156,32 +159,26 @@ func (f Format) appendCloudEvent(b []byte, e Stored) []byte {
 		b = AppendJSON(append(b, `,"`+IDAttribute+`":`...), e.ID)
 	}
 	switch {
+	case e.Frame.hasNoData():
 	case e.Frame.isBase64():
 		b = AppendJSON(append(b, `,"data_base64":`...), string(data))
-	case isJSON:
+	case isJSON && (declared == "" || IsJSON(declared)):
 		b = appendCompact(append(b, `,"data":`...), data)
+	case IsJSON(declared): // and it is not: as a string it would be one of JSON
+		b = append(base64.StdEncoding.AppendEncode(append(b, `,"data_base64":"`...), data), '"')
 	default:
 		b = AppendJSON(append(b, `,"data":`...), string(data))
 	}
 	return append(b, '}')
 }
 
-// saysJSON says whether attributes leave it open that data is a JSON value: their content type says so, or there is none.
-func saysJSON(attributes []byte) bool {
+// contentType returns the content type of data that attributes name; empty is none.
+func contentType(attributes []byte) string {
 	var said struct {
 		ContentType string `json:"datacontenttype"`
 	}
-	if json.Unmarshal(slices.Concat([]byte{'{'}, attributes, []byte{'}'}), &said) != nil {
-		return false
-	}
-	return said.ContentType == "" || IsJSON(said.ContentType)
-}
-
-// IsJSON says whether a media type is JSON by its subtype or its suffix (RFC 6839, section 3.1).
-func IsJSON(contentType string) bool {
-	kind, _, err := mime.ParseMediaType(contentType)
-	_, subtype, _ := strings.Cut(kind, "/")
-	return err == nil && (subtype == "json" || strings.HasSuffix(subtype, "+json"))
+	_ = json.Unmarshal(slices.Concat([]byte{'{'}, attributes, []byte{'}'}), &said) // it is an object where a hub has made it
+	return said.ContentType
 }
 
 func (f Frame) attributes() []byte {
@@ -189,23 +186,4 @@ func (f Frame) attributes() []byte {
 		return nil
 	}
 	return f.rare.attributes
-}
-
-// AppendJSON appends a value's form in JSON on one line. The value must always have one: structs of strings, numbers and times do.
-func AppendJSON(b []byte, v any) []byte {
-	buffer := bytes.NewBuffer(b)
-	e := json.NewEncoder(buffer)
-	e.SetEscapeHTML(false) // a pattern's > is read by people
-	if err := e.Encode(v); err != nil {
-		panic(err)
-	}
-	return bytes.TrimSuffix(buffer.Bytes(), []byte{'\n'})
-}
-
-func appendCompact(b, value []byte) []byte {
-	buffer := bytes.NewBuffer(b)
-	if err := json.Compact(buffer, value); err != nil {
-		panic(err) // it is valid
-	}
-	return buffer.Bytes()
 }

@@ -16,8 +16,9 @@ type Frame struct {
 // rare is what few events have and their text does not show.
 type rare struct {
 	data       []byte // as it was sent, where the text has other line ends
-	base64     bool
 	attributes []byte
+	base64     bool
+	noData     bool // of an event with attributes
 }
 
 // lineEnd is HTTP's, around a chunk's data.
@@ -87,7 +88,7 @@ func NewDraft(e *Event, epoch string, guess uint64) Draft {
 	changed := bytes.IndexByte(e.Data, '\r') >= 0
 	if changed || e.Base64 || e.Attributes != nil {
 		// Copies, since what was read may stand in a buffer that is much larger.
-		d.frame.rare = &rare{base64: e.Base64, attributes: bytes.Clone(e.Attributes)}
+		d.frame.rare = &rare{base64: e.Base64, attributes: bytes.Clone(e.Attributes), noData: e.NoData && e.Attributes != nil}
 	}
 	if changed {
 		d.frame.rare.data = bytes.Clone(e.Data)

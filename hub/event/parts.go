@@ -18,6 +18,8 @@ type FrameParts struct {
 	Base64 bool `cbor:"3,keyasint,omitempty"`
 	// Attributes are those of an event that came as a CloudEvent; nil of any other.
 	Attributes []byte `cbor:"4,keyasint,omitempty"`
+	// NoData says that such an event came without data.
+	NoData bool `cbor:"5,keyasint,omitempty"`
 }
 
 // ErrFrame says that parts are not those of a frame.
@@ -27,7 +29,7 @@ var ErrFrame = errors.New("frame")
 func (f Frame) Parts() FrameParts {
 	p := FrameParts{Chunk: f.chunk}
 	if f.rare != nil {
-		p.Data, p.Base64, p.Attributes = f.rare.data, f.rare.base64, f.rare.attributes
+		p.Data, p.Base64, p.Attributes, p.NoData = f.rare.data, f.rare.base64, f.rare.attributes, f.rare.noData
 	}
 	return p
 }
@@ -46,11 +48,14 @@ func FrameOf(p FrameParts, id ID) (Frame, error) {
 	if err := checkLines(data); err != nil {
 		return Frame{}, err
 	}
+	if p.NoData && (len(p.Attributes) == 0 || p.Base64 || string(data) != dataField+"\n") {
+		return Frame{}, fmt.Errorf("%w: it has data and has none", ErrFrame)
+	}
 	f := Frame{chunk: p.Chunk, start: uint8(len(p.Chunk) - len(text) - len(lineEnd))}
 	if len(p.Data) == 0 && !p.Base64 && len(p.Attributes) == 0 {
 		return f, nil
 	}
-	f.rare = &rare{base64: p.Base64}
+	f.rare = &rare{base64: p.Base64, noData: p.NoData}
 	if len(p.Data) > 0 {
 		if bytes.IndexByte(p.Data, '\r') < 0 || !bytes.Equal(AppendData(make([]byte, 0, len(data)), p.Data), data) {
 			return Frame{}, fmt.Errorf("%w: its data is not that of its text", ErrFrame)

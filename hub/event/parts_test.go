@@ -19,12 +19,13 @@ func frameOf(e *event.Event, id event.ID) event.Frame {
 func FuzzFrameOf(f *testing.F) {
 	f.Add("tick", []byte("a\r\nb\n"), true, []byte(`"specversion":"1.0"`), uint64(9), []byte("c\r\nid: abcdefgh-9\n\r\n"))
 	f.Add("", []byte("\r\r\n\n"), false, []byte(nil), uint64(10), []byte("13\r\nid: abcdefgh-10\ndata: \n\n\r\n"))
+	f.Add("made", []byte(nil), false, []byte(`"specversion":"1.0"`), uint64(9), []byte("17\r\nid: abcdefgh-9\ndata: \n\n\r\n"))
 	f.Add("é", []byte("\ufeff 😀"), false, []byte(nil), uint64(1<<63), []byte("12\r\nid: abcdefgh-9\ndata: \r\r\n"))
 	f.Fuzz(func(t *testing.T, typ string, data []byte, base64 bool, attributes []byte, seq uint64, chunk []byte) {
 		id := event.ID{Epoch: "abcdefgh", Seq: seq}
 		e := event.Event{Type: typ, Data: data, Base64: base64}
 		if len(attributes) > 0 {
-			e.Attributes = attributes
+			e.Attributes, e.NoData = attributes, len(data) == 0 && !base64
 		}
 		if e.Validate() == nil {
 			sent := frameOf(&e, id)
@@ -88,6 +89,8 @@ func TestPartsThatMakeNoFrame(t *testing.T) {
 		"a type in vain":        chunk("event: tick", "event: "),
 		"data of another":       func(p *event.FrameParts) { p.Data = []byte("a\rc") },
 		"data that is there":    func(p *event.FrameParts) { p.Data = []byte("a\nb") },
+		"data and none":         func(p *event.FrameParts) { p.NoData = true },
+		"no data of any":        func(p *event.FrameParts) { *p = frameOf(&event.Event{}, id).Parts(); p.NoData = true },
 		"attributes of lines":   func(p *event.FrameParts) { p.Attributes = []byte("\"id\":\n\"1\"") },
 	} {
 		t.Run(name, func(t *testing.T) {

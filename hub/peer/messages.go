@@ -98,6 +98,7 @@ type Event struct {
 	Key        string        `cbor:"7,keyasint"`
 	Last       bool          `cbor:"8,keyasint"`
 	Attributes []byte        `cbor:"9,keyasint"`
+	NoData     bool          `cbor:"10,keyasint,omitempty"`
 }
 
 // Receipt is an eventlog.Receipt, or why there is none.
