@@ -2,12 +2,13 @@ package hub
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/runnel-dev/runnel/hub/event"
 )
 
 // problem is an error answer (RFC 9457, section 3).
@@ -59,5 +60,5 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 		w.Header().Set("Content-Type", typeJSON)
 	}
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v)
+	_, _ = w.Write(append(event.AppendJSON(nil, v), '\n'))
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -108,13 +107,11 @@ func decodeDocument(body []byte, limit int64) (events []*event.Event, several bo
 		return nil, false, refuse(http.StatusUnsupportedMediaType, "data_not_utf8", "the document is no UTF-8 text (RFC 8259, section 8.1): send bytes as dataBase64")
 	}
 	var d document
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&d); err != nil {
-		return nil, false, refuse(http.StatusBadRequest, "json_malformed", "%v: write {\"topic\": …, \"type\": …, \"data\": …} or dataBase64 in place of data", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+	switch err := decodeJSON(body, &d); {
+	case errors.Is(err, errTextAfter):
 		return nil, false, refuse(http.StatusBadRequest, "json_malformed", "there is text after the document: send one event, or lines as application/x-ndjson")
+	case err != nil:
+		return nil, false, refuse(http.StatusBadRequest, "json_malformed", "%v: write {\"topic\": …, \"type\": …, \"data\": …} or dataBase64 in place of data", err)
 	}
 	topics, several := d.Topics, len(d.Topics) > 0
 	if !several {

@@ -145,11 +145,13 @@ func (h *Hub) storeRest(b *batch, lines int, rest *elsewhere) {
 	}
 }
 
-// linesOf are the lines of a body that hold more than JSON's whitespace (RFC 8259, section 2), with their numbers from 0.
+// linesOf are the lines of a body that hold more than JSON's whitespace (RFC 8259, section 2), with their numbers from 0. Files that were put
+// one after the other may have a byte order mark before each.
 func linesOf(body []byte) iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
 		number := 0
 		for line := range bytes.SplitSeq(body, []byte{'\n'}) {
+			line = event.TrimBOM(line)
 			if len(bytes.TrimLeft(line, " \t\r")) == 0 {
 				continue
 			}

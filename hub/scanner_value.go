@@ -1,5 +1,10 @@
 package hub
 
+import (
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
 // value takes any value of data, nested at most depth times, and puts what comes before whitespace into room.
 func (s *scanner) value(depth int) bool {
 	if s.at == len(s.text) || depth == 0 {
@@ -60,7 +65,7 @@ func (s *scanner) verbatim() bool {
 	}
 	for s.run(); s.next('\\'); s.run() {
 		if s.next('u') {
-			if !s.hex() {
+			if !s.character() {
 				return false
 			}
 		} else if _, ok := s.escaped(); !ok {
@@ -70,16 +75,37 @@ func (s *scanner) verbatim() bool {
 	return s.next('"')
 }
 
+// character takes the digits of an escape by number, and the escape that follows where the two are halves of one character.
+func (s *scanner) character() bool {
+	unit, ok := s.hex()
+	if !ok || !utf16.IsSurrogate(unit) {
+		return ok
+	}
+	if !s.next('\\') || !s.next('u') {
+		return false
+	}
+	low, ok := s.hex()
+	return ok && utf16.DecodeRune(unit, low) != utf8.RuneError
+}
+
 // hex takes the four digits of an escape by number.
-func (s *scanner) hex() bool {
+func (s *scanner) hex() (unit rune, ok bool) {
 	const digits = 4
 	for range digits {
 		if s.at == len(s.text) || !isHex(s.text[s.at]) {
-			return false
+			return 0, false
 		}
+		unit = unit<<4 | hexValue(s.text[s.at])
 		s.at++
 	}
-	return true
+	return unit, true
+}
+
+func hexValue(c byte) rune {
+	if isDigit(c) {
+		return rune(c - '0')
+	}
+	return rune(c|' ') - 'a' + 10
 }
 
 func isHex(c byte) bool { return isDigit(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }

@@ -1,9 +1,7 @@
 package hub
 
 import (
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -101,21 +99,14 @@ func (h *Hub) ticket(s *state, who *auth.Reader, asked ticketRequest) (auth.Tick
 }
 
 func readTicketRequest(w http.ResponseWriter, r *http.Request) (asked ticketRequest, bad *problem) {
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxTicketRequest))
-	d.DisallowUnknownFields()
-	err := d.Decode(&asked)
-	if err == nil {
-		if _, err = d.Token(); err == io.EOF {
-			err = nil
-		} else if err == nil {
-			err = errors.New("text follows it")
-		}
-	}
-	var long *http.MaxBytesError
+	body, bad := readBody(w, r, nil, maxTicketRequest, maxTicketRequest)
 	switch {
-	case errors.As(err, &long):
+	case bad != nil && bad.Status == http.StatusRequestEntityTooLarge:
 		return asked, refuse(http.StatusRequestEntityTooLarge, "body_too_large", "the body is larger than %d bytes: choose fewer topics", maxTicketRequest)
-	case err != nil:
+	case bad != nil:
+		return asked, bad
+	}
+	if err := decodeJSON(body, &asked); err != nil {
 		return asked, refuse(http.StatusBadRequest, "body_malformed", `the body is not readable (%v): write {"topics":["orders","prices.*"]}, and "origin" besides if need be`, err)
 	}
 	if asked.Origin == "" {

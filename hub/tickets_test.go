@@ -190,6 +190,8 @@ func TestTicketRequests(t *testing.T) {
 		"nothing":          {``, asBearer(alice), 400, "body_malformed"},
 		"unknown field":    {`{"topics":["orders"],"ttl":"1h"}`, asBearer(alice), 400, `unknown field \"ttl\"`},
 		"two documents":    {`{"topics":["orders"]}{}`, asBearer(alice), 400, "body_malformed"},
+		"half a character": {`{"topics":["orders"],"origin":"https://\ud83d.example"}`, asBearer(alice), 400, `\\ud83d is half of a character`},
+		"another coding":   {`{"topics":["orders"]}`, append(asBearer(alice), "Content-Encoding", "br"), 415, "coding_unknown"},
 		"large":            {`{"topics":["orders"],"origin":"` + strings.Repeat("x", 33<<10) + `"}`, asBearer(alice), 413, "body_too_large"},
 		"crooked origin":   {`{"topics":["orders"],"origin":"shop.example"}`, asBearer(alice), 400, "origin_malformed"},
 		"origin with path": {`{"topics":["orders"],"origin":"https://shop.example/"}`, asBearer(alice), 400, "origin_malformed"},
@@ -199,6 +201,12 @@ func TestTicketRequests(t *testing.T) {
 		resp, body := s.askTicket(c.body, c.header...)
 		if resp.StatusCode != c.status || !strings.Contains(body, c.want) || strings.Contains(body, alice) {
 			t.Errorf("%s: %d %.300s", name, resp.StatusCode, body)
+		}
+	}
+	for name, body := range map[string]string{"as it is": "\ufeff" + `{"topics":["orders"]}`, "gzip": gzipped(t, `{"topics":["orders"]}`)} {
+		coding := map[bool]string{true: "gzip"}[name == "gzip"]
+		if resp, body := s.askTicket(body, append(asBearer(alice), "Content-Encoding", coding)...); resp.StatusCode != 200 {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
 		}
 	}
 	var longest []string
