@@ -76,7 +76,13 @@ func (h *Hub) adminRoutes() http.Handler {
 	}
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, h.Status()) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(h.metrics.registry, promhttp.HandlerOpts{}))
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if port := h.portOf(r.URL.Path); !isProbed(r.URL.Path) && (port == subscribePort || port == publishPort) {
+			h.misdirected(w, r, adminPort, "").write(w)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // Status returns what the hub does now.

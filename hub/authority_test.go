@@ -12,6 +12,9 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/runnel-dev/runnel/hub"
+	"github.com/runnel-dev/runnel/hub/config"
 )
 
 // authority makes certificates that its clients believe.
@@ -71,4 +74,15 @@ func (a *authority) client(version int, change func(*tls.Config)) *http.Transpor
 	via := &http.Transport{TLSClientConfig: c, Protocols: protocols}
 	a.t.Cleanup(via.CloseIdleConnections)
 	return via
+}
+
+// startCertified is startJWT for a hub that is encrypted if there is an authority for its certificate.
+func startCertified(t *testing.T, ca *authority, change func(*config.Config)) *server {
+	t.Helper()
+	held := newReferences(t)
+	if ca == nil {
+		return startJWTFrom(t, held, hub.Options{}, change)
+	}
+	held.putPair(ca.issue(2))
+	return startJWTFrom(t, held, hub.Options{}, func(c *config.Config) { encrypted(c); change(c) })
 }

@@ -11,9 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/runnel-dev/runnel/hub"
-	"github.com/runnel-dev/runnel/hub/config"
 )
 
 // framings are the ways to say that a request of HTTP/1.1 has no content, and the first of them says nothing.
@@ -49,23 +46,10 @@ var emptyRequests = []struct {
 	{true, "POST /v1/cloudevents/orders", 202, ""},
 }
 
-// startOpen serves a hub that knows alice, has tickets, and is encrypted if there is an authority for its certificate. It returns the addresses
-// of its ports, that for publishers as true.
+// startOpen serves a hub that knows alice and has tickets, and returns the addresses of its ports, that for publishers as true.
 func startOpen(t *testing.T, ca *authority) (s *server, addr map[bool]string) {
 	t.Helper()
-	held := newReferences(t)
-	held.put("hmac", "secret", readersSecret)
-	held.put("tickets", "secret", "tickets"+readersSecret)
-	if ca != nil {
-		held.putPair(ca.issue(2))
-	}
-	s = startWith(t, hub.Options{References: held.dir}, func(c *config.Config) {
-		byJWT(c)
-		withTickets(c)
-		if ca != nil {
-			encrypted(c)
-		}
-	})
+	s = startCertified(t, ca, withTickets)
 	return s, map[bool]string{false: s.Addrs().Subscribe, true: s.Addrs().Publish}
 }
 

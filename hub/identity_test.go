@@ -58,7 +58,11 @@ func startJWT(t *testing.T, change func(*config.Config)) *server {
 
 func startJWTWith(t *testing.T, o hub.Options, change func(*config.Config)) *server {
 	t.Helper()
-	held := newReferences(t)
+	return startJWTFrom(t, newReferences(t), o, change)
+}
+
+func startJWTFrom(t *testing.T, held references, o hub.Options, change func(*config.Config)) *server {
+	t.Helper()
 	held.put("hmac", "secret", readersSecret)
 	held.put("tickets", "secret", "tickets"+readersSecret)
 	o.References = held.dir

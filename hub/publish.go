@@ -34,31 +34,43 @@ func (h *Hub) servePublish(w http.ResponseWriter, r *http.Request) *problem {
 	connection := http.NewResponseController(w)
 	_ = connection.SetReadDeadline(time.Now().Add(h.body))
 	_ = connection.SetWriteDeadline(time.Now().Add(h.body + h.stall)) // for who does not read its answers
+	if answerProbe(w, r, "This is the publish port of a Runnel hub: POST /v1/topics/{topic}") {
+		return nil
+	}
 	get, post := h.publishRoute(r.URL.Path)
-	serve, allow := post, "POST"
-	switch {
-	case get == nil && post == nil:
-		return refuse(http.StatusNotFound, "not_found", "there is nothing here: POST to /v1/topics/{topic}, /v1/publish or /v1/cloudevents")
-	case post == nil:
-		allow = "GET"
-	case get != nil:
-		allow = "GET, POST"
-	}
-	if r.Method == http.MethodGet {
+	var serve publishing
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
 		serve = get
+	case http.MethodPost:
+		serve = post
 	}
-	if serve == nil || r.Method != http.MethodGet && r.Method != http.MethodPost {
-		w.Header().Set("Allow", allow)
-		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "publishers use %s here; readers GET from the subscribe port", allow)
+	if serve == nil {
+		return h.refusePublishRoute(w, r, get != nil || isProbed(r.URL.Path), post != nil)
 	}
 	who, bad := h.publisher(r.Header.Get("Authorization"))
-	if bad == nil && r.Method == http.MethodGet {
+	if bad == nil && r.Method != http.MethodPost {
 		bad = h.refuseContent(w, r)
 	}
 	if bad != nil {
 		return bad
 	}
 	return serve(w, r, who)
+}
+
+// refusePublishRoute refuses a request that no route takes, and says which methods its path takes.
+func (h *Hub) refusePublishRoute(w http.ResponseWriter, r *http.Request, get, post bool) *problem {
+	allow := "POST"
+	switch {
+	case !get && !post:
+		return h.misdirected(w, r, publishPort, "POST to /v1/topics/{topic}, /v1/publish or /v1/cloudevents")
+	case !post:
+		allow = "GET, HEAD"
+	case get:
+		allow = "GET, HEAD, POST"
+	}
+	w.Header().Set("Allow", allow)
+	return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "publishers use %s here; subscribers GET from the subscribe port", allow)
 }
 
 // publishRoute says who answers GET and POST for a path; nil is nobody.

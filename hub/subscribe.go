@@ -28,12 +28,15 @@ func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
 		// The server would wait for the body before it answers, for as long as the client likes. HTTP/2 has no such wait.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 	}
+	if answerProbe(w, r, "This is the subscribe port of a Runnel hub: GET /v1/events?topic=...") {
+		return nil
+	}
 	if bad := h.checkOrigin(w, r); bad != nil {
 		return bad
 	}
 	topic, single := singleTopic(r.URL.Path)
-	if !single && r.URL.Path != "/v1/events" || single && topic == "" {
-		return refuse(http.StatusNotFound, "not_found", "there is nothing here: read /v1/events?topic=… or /v1/topics/{topic}/events")
+	if !single && r.URL.Path != eventsPath || single && topic == "" {
+		return h.misdirected(w, r, subscribePort, "read /v1/events?topic=… or /v1/topics/{topic}/events")
 	}
 	switch r.Method {
 	case http.MethodOptions:
