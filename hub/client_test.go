@@ -64,6 +64,7 @@ func startTo(t testing.TB, o hub.Options, change func(*config.Config), made func
 	}
 	o.SubscribeAddr, o.PublishAddr, o.AdminAddr = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	o.Portable = o.Portable || portable
+	o = o.WithLastRequests(time.Nanosecond) // so that a test need not wait for its hub's end
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("served the portable way: %t", o.Portable)

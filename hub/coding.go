@@ -45,7 +45,7 @@ func codedRoom(room int64) int64 { return room + room/8 + 4<<10 }
 func decoded(w http.ResponseWriter, r *http.Request, room int64, gzips int) (io.Reader, error) {
 	body := r.Body
 	for range gzips {
-		z, err := gzip.NewReader(http.MaxBytesReader(w, body, codedRoom(room)))
+		z, err := gzip.NewReader(limited(w, body, codedRoom(room)))
 		if errors.Is(err, io.EOF) {
 			return http.NoBody, nil // no content has no coding
 		}
@@ -54,5 +54,5 @@ func decoded(w http.ResponseWriter, r *http.Request, room int64, gzips int) (io.
 		}
 		body = z
 	}
-	return http.MaxBytesReader(w, body, room), nil
+	return limited(w, body, room), nil
 }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"time"
@@ -23,6 +24,12 @@ func (o Options) WithTimeouts(headers, body time.Duration) Options {
 // WithLinger sets how long events linger that their topic has no more room for.
 func (o Options) WithLinger(linger time.Duration) Options {
 	o.linger = linger
+	return o
+}
+
+// WithLastRequests sets how long a hub that accepts no more waits for requests, unless it is set.
+func (o Options) WithLastRequests(last time.Duration) Options {
+	o.last = cmp.Or(o.last, last)
 	return o
 }
 

@@ -21,7 +21,7 @@ func (h *Hub) newFront(listener net.Listener, handler http1.Handler, o http1.Opt
 		return nil
 	}
 	o.HeaderTimeout, o.IdleTimeout, o.WriteTimeout = h.headers, idleTimeout, h.body+h.stall
-	o.KeepAlive, o.ErrorLog = probes(), h.errorLog()
+	o.KeepAlive, o.Closing, o.ErrorLog = probes(), h.leaving.Load, h.errorLog()
 	f, err := http1.New(listener, handler, o)
 	if err != nil {
 		if !errors.Is(err, errors.ErrUnsupported) {

@@ -48,6 +48,7 @@ type Options struct {
 	now           func() time.Time // nil is time.Now; it keeps the time of credentials alone
 	linger        time.Duration    // of events that their topic has no more room for; zero is eventlog.Linger
 	headers, body time.Duration    // zero are headerTimeout and bodyTimeout
+	last          time.Duration    // zero is lastRequestsTimeout
 	resolver      peer.Resolver    // nil is DNS
 	times         *peerTimes       // nil are usualTimes
 	self          string           // the address that peers are told; empty is that of the pod
@@ -65,8 +66,8 @@ type Hub struct {
 	logger  *slog.Logger
 	now     func() time.Time // of credentials
 	stall   time.Duration
-	// headers and body bound how long a client may take to send them.
-	headers, body time.Duration
+	// headers and body bound how long a client may take to send them, last how long the last requests are waited for.
+	headers, body, last time.Duration
 
 	portable   bool
 	process    process.Limits
@@ -103,7 +104,8 @@ type Hub struct {
 func New(o Options) (*Hub, error) {
 	h := &Hub{
 		logger: o.Logger, now: o.now, stall: cmp.Or(o.StallTimeout, DefaultStallTimeout),
-		headers: cmp.Or(o.headers, headerTimeout), body: cmp.Or(o.body, bodyTimeout), wanted: o.Config, process: o.Process,
+		headers: cmp.Or(o.headers, headerTimeout), body: cmp.Or(o.body, bodyTimeout), last: cmp.Or(o.last, lastRequestsTimeout),
+		wanted: o.Config, process: o.Process,
 		portable: o.Portable, references: reference.In(o.References), remote: auth.NewRemoteKeys(o.Logger, o.now),
 		forgeries: newForgeries(),
 	}

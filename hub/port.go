@@ -15,13 +15,15 @@ type port struct {
 	front    *http1.Front // or nil
 	server   *http.Server
 	listener net.Listener // the server's
+	socket   net.Listener // that connections wait at
 }
 
 func newPort(listener net.Listener, front *http1.Front, server *http.Server) port {
+	p := port{front, server, listener, listener}
 	if front != nil {
-		listener = front.Passed()
+		p.listener = front.Passed()
 	}
-	return port{front, server, listener}
+	return p
 }
 
 // serversOfPort is how many errors serve may tell.
@@ -37,7 +39,7 @@ func (p port) serve(work *sync.WaitGroup, failed chan<- error) {
 		})
 	}
 	work.Go(func() {
-		if err := p.serveHTTP(); !errors.Is(err, http.ErrServerClosed) {
+		if err := p.serveHTTP(); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			failed <- err
 		}
 	})
@@ -48,6 +50,14 @@ func (p port) serveHTTP() error {
 		return p.server.ServeTLS(p.listener, "", "")
 	}
 	return p.server.Serve(p.listener)
+}
+
+// stopAccepting closes the listener. Connections are served as before.
+func (p port) stopAccepting() error {
+	if p.front != nil {
+		return p.front.StopAccepting()
+	}
+	return p.listener.Close()
 }
 
 // shutdown lets requests end that are under way, until ctx is done.

@@ -23,6 +23,9 @@ const (
 	maxHeaderBytes = 64 << 10
 	// expireInterval gives memory of a log at rest back.
 	expireInterval = time.Second
+	// lastRequestsTimeout is how long a connection may still send a request when the hub accepts no more: what a publisher that waits for
+	// nothing takes for its next request, or a new one for its first.
+	lastRequestsTimeout = 250 * time.Millisecond
 	// closeTimeout bounds how long requests that are under way at the end may take.
 	closeTimeout = 5 * time.Second
 )
@@ -52,7 +55,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		err = h.serve(ctx, failed)
 	}
 	stop()
-	err = errors.Join(err, shutdown(ports))
+	err = errors.Join(err, h.lastRequests(clients), shutdown(ports))
 	h.endForwards()
 	h.conversations.close()
 	work.Wait()
@@ -92,7 +95,7 @@ func (h *Hub) server(routes http.Handler, c *certificate) *http.Server {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	s := &http.Server{
-		Handler:   routes,
+		Handler:   h.closing(routes),
 		Protocols: protocols,
 		// A stream's own deadline does not end a write that its connection is stuck in.
 		HTTP2:             &http.HTTP2Config{WriteByteTimeout: h.stall, SendPingTimeout: h.stall},

@@ -32,6 +32,9 @@ type conn struct {
 	whole bool
 	// closing ends when the answers are sent.
 	closing bool
+	// lingers is told that nothing follows, and waits for the client's end since since. What it still sent is so many bytes.
+	lingers bool
+	dropped int
 	// taken belongs to a handler.
 	taken bool
 }
@@ -134,6 +137,7 @@ func (l *loop) answer(c *conn) (answered bool) {
 	l.served = true
 	c.since = l.clock.now
 	l.request.peer = c
+	l.request.Close = l.request.Close || l.front.leaving()
 	answers, verdict := l.front.handler.Serve(&l.request, l.answers)
 	if verdict != Answered || c.taken {
 		return false

@@ -84,6 +84,9 @@ func (f *Front) Serve() error {
 	return errors.Join(errors.Join(failed...), f.closeListener(), f.closeLoops())
 }
 
+// StopAccepting closes the listener. Connections are served as before.
+func (f *Front) StopAccepting() error { return f.closeListener() }
+
 // Shutdown ends Serve: it closes the listener and the connections that rest between requests, and waits for those in the middle of a
 // request's body, for answers that are not sent yet, and until net/http answers the whole requests that it was given. When ctx is done, it does
 // what Close does and returns the context's error. net/http is shut down after it.
@@ -138,6 +141,11 @@ func (f *Front) enter(phase int32) {
 	for _, l := range f.loops {
 		_ = l.poller.SetDeadline(time.Unix(1, 0)) // one that has ended needs none
 	}
+}
+
+// leaving reports whether each answer ends its connection.
+func (f *Front) leaving() bool {
+	return f.phase.Load() > serving || f.options.Closing != nil && f.options.Closing()
 }
 
 // control does something with the listening socket, which stays open meanwhile. It fails with net.ErrClosed when it is closed.

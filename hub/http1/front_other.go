@@ -20,6 +20,9 @@ func (*Front) Passed() net.Listener { return nil }
 // Serve fails.
 func (*Front) Serve() error { return errors.ErrUnsupported }
 
+// StopAccepting fails.
+func (*Front) StopAccepting() error { return errors.ErrUnsupported }
+
 // Shutdown fails.
 func (*Front) Shutdown(context.Context) error { return errors.ErrUnsupported }
 

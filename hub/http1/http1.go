@@ -47,6 +47,9 @@ type Options struct {
 	// GetOnly says that the handler passes every POST, so that net/http is given one as soon as its first line is there. One that comes as a
 	// whole is still the handler's to pass.
 	GetOnly bool
+	// Closing reports whether each answer ends its connection, as the answers of a server do that is about to go; nil is never. It is asked
+	// for each request.
+	Closing func() bool
 	// ErrorLog is told what goes wrong with connections; nil is nobody.
 	ErrorLog *log.Logger
 }

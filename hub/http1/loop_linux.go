@@ -24,6 +24,10 @@ const (
 	// acceptAtOnce is how many connections a loop accepts before it looks after those that it has: two milliseconds or so. Many wait when
 	// readers come back all at once, and who finds the listener's queue full tries again after a second, then two, then four.
 	acceptAtOnce = 512
+	// lingering is how long a connection waits for its client's end after the last answer, as with net/http.
+	lingering = 500 * time.Millisecond
+	// maxDropped is how many bytes of a client are read and dropped meanwhile: what a usual client has sent ahead.
+	maxDropped = 1 << 20
 	// turn is how many sockets a loop serves until others get the processor: a millisecond or so of readers that come back. Without that,
 	// a storm of them holds up those who follow.
 	turn = 16
@@ -113,6 +117,8 @@ func (l *loop) round() {
 		}
 		switch c := l.conns[r.Token]; {
 		case c == nil: // a process that is just being started may hold on to a closed socket for a moment
+		case c.lingers:
+			l.drop(c)
 		case len(c.unsent) > 0:
 			l.resume(c)
 		default:
@@ -133,6 +139,7 @@ func (l *loop) accept() {
 		default:
 			// Mostly there is no descriptor left. Who waits is served when there is one again.
 			l.front.options.logf("cannot accept connections, trying again in %v: %v", scanInterval, err)
+			l.endLingering()
 			l.deaf = l.front.control(l.poller.Remove) == nil
 			return
 		}
@@ -163,12 +170,17 @@ func (l *loop) close(c *conn) {
 // scan ends what rests for too long. It is called once in scanInterval, and when the front's phase may have changed.
 func (l *loop) scan() error {
 	// First the deadline, then the phase: who changes the phase sets a deadline after it.
-	if err := l.poller.SetDeadline(l.clock.now.Add(scanInterval)); err != nil {
+	interval := scanInterval
+	if l.phase > serving {
+		interval = lingering
+	}
+	if err := l.poller.SetDeadline(l.clock.now.Add(interval)); err != nil {
 		return err
 	}
 	if phase := l.front.phase.Load(); phase != l.phase {
 		l.phase = phase
 		l.end()
+		return l.scan() // by the new phase's interval
 	}
 	if l.deaf {
 		l.deaf = false
@@ -179,6 +191,10 @@ func (l *loop) scan() error {
 	for _, c := range l.conns {
 		o, rested := &l.front.options, l.clock.now.Sub(c.since)
 		switch {
+		case c.lingers:
+			if rested >= lingering {
+				l.close(c)
+			}
 		case len(c.unsent) > 0:
 			if rested >= o.WriteTimeout {
 				l.close(c)
@@ -194,11 +210,10 @@ func (l *loop) scan() error {
 	return nil
 }
 
-// end closes the connections that wait for nothing. What has come meanwhile is served first: closing a socket with something to read would
-// take back answers that are on their way.
+// end closes the connections that wait for nothing. What has come meanwhile is served first.
 func (l *loop) end() {
 	for _, c := range l.conns {
-		if len(c.unsent) == 0 {
+		if len(c.unsent) == 0 && !c.lingers {
 			l.read(c)
 		}
 	}
@@ -207,10 +222,41 @@ func (l *loop) end() {
 	}
 }
 
-// closeRested closes a connection that its client or the front is to end, unless there is more to send to it, or the rest of a body to
+// closeRested ends a connection that its client or the front is to end, unless there is more to send to it, or the rest of a body to
 // come.
 func (l *loop) closeRested(c *conn) {
-	if (c.closing || l.phase > serving) && len(c.unsent) == 0 && c.total == 0 {
+	if (c.closing || l.phase > serving) && len(c.unsent) == 0 && c.total == 0 && !c.lingers {
+		l.linger(c)
+	}
+}
+
+// linger tells a client that nothing follows, and waits for its end. A socket that is closed while there is something to read resets its
+// connection, and the client loses the answers that it has not read yet.
+func (l *loop) linger(c *conn) {
+	if poll.EndWriting(c.fd) != nil {
+		l.close(c) // the client is gone
+		return
+	}
+	c.lingers, c.since, c.early = true, l.clock.now, nil
+}
+
+// endLingering closes the connections that wait for nothing but their client's end, where there are no descriptors left.
+func (l *loop) endLingering() {
+	for _, c := range l.conns {
+		if c.lingers {
+			l.close(c)
+		}
+	}
+}
+
+// drop reads what a client sends that is answered no more. A client that sends very much is not read any longer.
+func (l *loop) drop(c *conn) {
+	n, err := poll.Read(c.fd, l.buffer)
+	switch c.dropped += n; {
+	case errors.Is(err, poll.ErrAgain):
+	case err != nil, n == 0:
+		l.close(c)
+	case c.dropped >= maxDropped && l.poller.Change(c.fd, 0, c.token()) != nil:
 		l.close(c)
 	}
 }
