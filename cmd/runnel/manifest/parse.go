@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -11,9 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	kjson "sigs.k8s.io/json"
-	"sigs.k8s.io/yaml"
 )
 
 // parse returns the objects of a file: YAML documents parted by `---`, or JSON objects one after another; the items of a
@@ -64,28 +61,6 @@ func jsonDocuments(text []byte) ([]document, error) {
 			return nil, err
 		}
 		all = append(all, document{json: raw})
-	}
-}
-
-func yamlDocuments(text []byte) ([]document, error) {
-	var all []document
-	for r := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text))); ; {
-		part, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return all, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		d := document{}
-		if d.json, err = yaml.YAMLToJSON(part); err != nil {
-			return nil, fmt.Errorf("document %d: %w", len(all)+1, err)
-		}
-		// A key that is there twice is no error of syntax, and only strict decoding sees it.
-		if _, err := yaml.YAMLToJSONStrict(part); err != nil {
-			d.strict = append(d.strict, err)
-		}
-		all = append(all, d)
 	}
 }
 
