@@ -12,9 +12,9 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// settle is how long directories must rest before they are read: editors write in several steps within a few milliseconds, and a
-// person does not notice a tenth of a second.
-const settle = 100 * time.Millisecond
+// settle is how long directories must rest before they are read: editors and scripts write a file in several steps, and half a file may
+// be a valid one with fewer topics. A person hardly notices a fifth of a second.
+const settle = 200 * time.Millisecond
 
 // maxSettle is how long a directory that never rests may put that off.
 const maxSettle = time.Second
@@ -48,15 +48,8 @@ func newWatch(directories func() []string, open func() (*fsnotify.Watcher, error
 // ctx is done; then it frees the watch. It calls watched when something cannot be watched, once for each cause in a row, and with
 // nil when all is watched again.
 func (w *Watch) Run(ctx context.Context, news func(), watched func(error)) error {
-	rest := time.NewTimer(settle)
+	rest := newRest()
 	defer rest.Stop()
-	var unrest time.Time // since when there is news
-	wait := func() {
-		if unrest.IsZero() {
-			unrest = time.Now()
-		}
-		rest.Reset(min(settle, time.Until(unrest.Add(maxSettle))))
-	}
 	for {
 		var events <-chan fsnotify.Event
 		var failures <-chan error
@@ -67,26 +60,45 @@ func (w *Watch) Run(ctx context.Context, news func(), watched func(error)) error
 		case <-ctx.Done():
 			return w.Close()
 		case <-events:
-			wait()
+			rest.disturb()
 		case err := <-failures:
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
 				w.tell(err, watched)
 			}
-			wait() // events were dropped: look at the files themselves
+			rest.disturb() // events were dropped: look at the files themselves
 		case <-rest.C:
-			unrest = time.Time{}
+			rest.taken()
 			more, err := w.arm()
 			w.tell(err, watched)
 			news()
 			switch {
 			case more:
-				wait() // something may have appeared below it before it was watched
+				rest.disturb() // something may have appeared below it before it was watched
 			case err != nil:
 				rest.Reset(w.poll)
 			}
 		}
 	}
 }
+
+// rest is a timer that fires when there has been no news for a while.
+type rest struct {
+	*time.Timer
+	unrest time.Time // since when there is news; zero is none
+}
+
+func newRest() *rest { return &rest{Timer: time.NewTimer(settle)} }
+
+// disturb puts the timer off since there is news.
+func (r *rest) disturb() {
+	if r.unrest.IsZero() {
+		r.unrest = time.Now()
+	}
+	r.Reset(min(settle, time.Until(r.unrest.Add(maxSettle))))
+}
+
+// taken ends the unrest since the news is read.
+func (r *rest) taken() { r.unrest = time.Time{} }
 
 // Close frees a watch that does not run.
 func (w *Watch) Close() error {
