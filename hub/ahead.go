@@ -40,7 +40,7 @@ func (h *Hub) waitFor(w http.ResponseWriter, r *http.Request, q query) *problem 
 	}
 }
 
-// behind says whether the hub copies an epoch and has not come to an id of it.
+// behind reports whether the hub copies an epoch and has not come to an id of it.
 func (p *peers) behind(id event.ID) bool {
 	head := p.hub.log.Head()
 	return id.Epoch == head.Epoch && id.Seq > head.Seq && p.is(peer.Following)
@@ -78,7 +78,7 @@ func (a *arrivals) withdraw(one *arrival) {
 	}
 }
 
-// reached wakes those who wait for the head of a log, or for what came before it.
+// reached wakes the subscribers that wait for the head of a log, or for an event before it.
 func (a *arrivals) reached(head uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -88,6 +88,8 @@ func TestReadersNeedTokens(t *testing.T) {
 		"none":             {"topic=orders", "", 401, `"credential_missing"`, `Bearer realm="team-a/shop"`},
 		"bad":              {"topic=orders", alice + "x", 401, `"token_refused"`, `Bearer realm="team-a/shop", error="invalid_token", error_description="token is refused: `},
 		"expired":          {"topic=orders", tokenOf(t, "alice", map[string]any{"exp": 1}), 401, `it has expired`, `error="invalid_token"`},
+		"in milliseconds":  {"topic=orders", tokenOf(t, "alice", map[string]any{"exp": time.Now().Add(time.Hour).UnixMilli()}), 401, `not milliseconds`, `its exp is after the year 9999`},
+		"for a year":       {"topic=orders", tokenOf(t, "alice", map[string]any{"exp": time.Now().Add(365 * 24 * time.Hour).Unix()}), 401, `raise maxTokenLifetime`, `it is good for more than 720h`},
 		"not granted":      {"topic=last", alice, 403, `you may not read last: tokens of its issuer may read orders, undeclared, users.{sub}.>`, ""},
 		"another's":        {"topic=users.bob.x", alice, 403, `you may not read users.bob.x`, ""},
 		"one of two":       {"topic=orders&topic=last", alice, 403, `you may not read last`, ""},

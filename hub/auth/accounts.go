@@ -113,16 +113,19 @@ func (a *accounts) claims(u unverified) (tokenClaims, error) {
 // check holds the claims against the rules (RFC 7519, section 4.1).
 func (a *accounts) check(c tokenClaims, now time.Time) error {
 	err := c.ValidateWithLeeway(jwt.Expected{AnyAudience: jwt.Audience{a.audience}, Time: now}, leeway)
+	dates := c.checkDates()
 	switch {
 	case errors.Is(err, jwt.ErrInvalidAudience):
 		return fmt.Errorf("%w: its audience is not %q, write that into the projected volume or `kubectl create token --audience`", ErrRefused, a.audience)
+	case dates != nil:
+		return dates
 	case errors.Is(err, jwt.ErrExpired):
 		return fmt.Errorf("%w: it has expired, read it anew from its file", ErrRefused)
 	case err != nil:
 		return fmt.Errorf("%w: it is not valid yet, or the clocks differ", ErrRefused)
 	case c.Expiry == nil || c.IssuedAt == nil:
 		return fmt.Errorf("%w: it has no exp or no iat", ErrRefused)
-	case c.Expiry.Time().Sub(c.IssuedAt.Time()) > maxTokenLife:
+	case c.lifetime(now) > maxTokenLife:
 		return fmt.Errorf("%w: it lives longer than %v, ask for a shorter one", ErrRefused, maxTokenLife)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ type tokenIssuer struct {
 	audiences  jwt.Audience
 	algorithms []jose.SignatureAlgorithm
 	rules      grantRules
+	// lifetime is how long a token may be good.
+	lifetime time.Duration
 
 	// keys of a reference, nil while that is missing or for keys at a URL.
 	keys   *keySet
@@ -32,7 +35,8 @@ func newTokenIssuer(c config.TokenIssuer, remote *RemoteKeys) (*tokenIssuer, err
 	if err != nil {
 		return nil, fmt.Errorf("issuer %s: %w", c.Issuer, err)
 	}
-	i := &tokenIssuer{name: c.Issuer, audiences: c.Audiences, algorithms: publicKeyAlgorithms, rules: rules, url: c.JWKSURI, remote: remote}
+	i := &tokenIssuer{name: c.Issuer, audiences: c.Audiences, algorithms: publicKeyAlgorithms, rules: rules, url: c.JWKSURI, remote: remote,
+		lifetime: cmp.Or(c.MaxTokenLifetime.D(), config.DefaultMaxTokenLifetime)}
 	if c.HMAC != nil {
 		i.algorithms = secretAlgorithms
 	}
@@ -93,15 +97,21 @@ func (i *tokenIssuer) stillHolds(ctx context.Context, print string) error {
 // check holds the claims of a token, verified now or before, against the rules (RFC 7519, section 4.1).
 func (i *tokenIssuer) check(c tokenClaims, now time.Time) error {
 	err := c.ValidateWithLeeway(jwt.Expected{AnyAudience: i.audiences, Time: now}, leeway)
+	dates := c.checkDates()
 	switch {
 	case errors.Is(err, jwt.ErrInvalidAudience):
 		return fmt.Errorf("%w: it is not for this stream, ask its issuer for one of audience %s", ErrRefused, strings.Join(i.audiences, " or "))
+	case dates != nil:
+		return dates
 	case errors.Is(err, jwt.ErrExpired):
 		return fmt.Errorf("%w: it has expired, ask its issuer for a new one", ErrRefused)
 	case err != nil:
 		return fmt.Errorf("%w: it is not valid yet, or the clocks differ", ErrRefused)
 	case c.Expiry == nil:
 		return fmt.Errorf("%w: it has no exp, and a reader's token must end", ErrRefused)
+	case c.lifetime(now) > i.lifetime:
+		return fmt.Errorf("%w: it is good for more than %v, which is the most for its issuer: ask for one with an earlier exp, or raise maxTokenLifetime of the issuer in spec.auth.subscribers.jwt",
+			ErrRefused, i.lifetime)
 	}
 	return nil
 }

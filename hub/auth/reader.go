@@ -104,10 +104,6 @@ func (s *Subscribers) Granted(r *Reader, chosen []event.Selector) bool {
 	return !slices.ContainsFunc(chosen, func(s event.Selector) bool { return !now.MayRead(s) })
 }
 
-// maxExpiry is the last second of the year 9999, after which no time can be written in an answer (RFC 3339, section 1), in seconds
-// since 1970. Issuers that mean for ever, or count milliseconds, say later ones.
-const maxExpiry = 253402300799
-
 // reader of a token whose claims hold.
 func (i *tokenIssuer) reader(c tokenClaims) *Reader {
 	var all map[string]any
@@ -116,7 +112,7 @@ func (i *tokenIssuer) reader(c tokenClaims) *Reader {
 	}
 	grants, surplus := i.rules.grants(all)
 	return &Reader{
-		issuer: i.name, subject: c.Subject, claims: c.raw, expiry: time.Unix(min(int64(*c.Expiry), maxExpiry), 0),
+		issuer: i.name, subject: c.Subject, claims: c.raw, expiry: c.Expiry.Time(),
 		grants: grants, advice: i.rules.advice(surplus),
 	}
 }

@@ -37,7 +37,7 @@ type tokenClaims struct {
 }
 
 // errClaims refuses a token whose claims cannot be read.
-var errClaims = fmt.Errorf("%w: its claims are not as RFC 7519 says: iss, sub and jti are strings, aud one or a list of them, exp, nbf and iat numbers, "+
+var errClaims = fmt.Errorf("%w: its claims are not as RFC 7519 says: iss, sub and jti are strings, aud one or a list of them, exp, nbf and iat numbers of seconds since 1970, "+
 	"and none is there twice", ErrRefused)
 
 // readToken reads a JSON Web Token in its compact form (RFC 7515, section 7.1) that says it is signed by one of the algorithms.
@@ -98,6 +98,31 @@ func readClaims(raw []byte) (tokenClaims, error) {
 		return tokenClaims{}, err
 	}
 	return c, nil
+}
+
+// maxDate is the last second of the year 9999, in seconds since 1970. After it no time can be written in an answer (RFC 3339, section 1).
+// Dates of today that count milliseconds are far beyond it.
+const maxDate = 253402300799
+
+// checkDates refuses dates that do not count seconds. Such an exp would be thousands of years away, and such an nbf or iat never past.
+func (c tokenClaims) checkDates() error {
+	for _, d := range []struct {
+		name string
+		date *jwt.NumericDate
+	}{{"exp", c.Expiry}, {"nbf", c.NotBefore}, {"iat", c.IssuedAt}} {
+		if d.date != nil && *d.date > maxDate {
+			return fmt.Errorf("%w: its %s is after the year 9999: write seconds since 1970 (RFC 7519, section 2), not milliseconds", ErrRefused, d.name)
+		}
+	}
+	return nil
+}
+
+// lifetime returns how long a token that ends is good: from when it was made, or from now where it does not say when.
+func (c tokenClaims) lifetime(now time.Time) time.Duration {
+	if c.IssuedAt == nil {
+		return c.Expiry.Time().Sub(now.Add(leeway))
+	}
+	return c.Expiry.Time().Sub(c.IssuedAt.Time())
 }
 
 // rawClaims takes the text of an object.

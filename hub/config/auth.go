@@ -48,6 +48,9 @@ type TokenIssuer struct {
 	Topics []string `json:"topics,omitempty"`
 	// TopicsClaim is the path of the claim that lists topics and patterns, its parts parted by dots.
 	TopicsClaim string `json:"topicsClaim,omitempty"`
+	// MaxTokenLifetime is how long a token may be good, from its "iat", or from now without one, to its "exp": 1m to 87600h. Zero is
+	// DefaultMaxTokenLifetime.
+	MaxTokenLifetime Duration `json:"maxTokenLifetime,omitempty"`
 }
 
 // Kinds of what a Reference names.

@@ -32,6 +32,7 @@ const (
 	DefaultDrainWindow       = time.Minute
 	DefaultConnections       = 20000
 	DefaultEventBytes        = 256 << 10
+	DefaultMaxTokenLifetime  = 720 * time.Hour // a month: longer sessions renew their tokens
 )
 
 // MaxDrainWindow is the longest drain that a configuration may ask for.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/runnel-dev/runnel/hub/event"
 )
@@ -19,6 +20,8 @@ const (
 	maxGrantTopics  = 64
 	maxNameBytes    = 253
 	maxURLBytes     = 2048
+
+	maxTokenLifetime = 87600 * time.Hour // ten years, for who must
 )
 
 func (v *checker) subscribers(s Subscribers) {
@@ -67,6 +70,9 @@ func (v *checker) tokenIssuer(path string, is TokenIssuer) {
 		if _, err := ParseTemplate(t); err != nil {
 			v.fail(fmt.Sprintf("%s.topics[%d]", path, i), "%v", err)
 		}
+	}
+	if is.MaxTokenLifetime != 0 {
+		bounds(v, path+".maxTokenLifetime", is.MaxTokenLifetime, Duration(time.Minute), Duration(maxTokenLifetime))
 	}
 	if is.TopicsClaim != "" {
 		if err := ValidateClaim(is.TopicsClaim); err != nil {

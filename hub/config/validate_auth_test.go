@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/runnel-dev/runnel/hub/config"
 )
@@ -90,6 +91,8 @@ func TestIdentityRefusals(t *testing.T) {
 		"a bad template":           {first(func(i *config.TokenIssuer) { i.Topics = []string{"a", "u-{sub}"} }), issuer0 + `.topics[1]: template "u-{sub}"`},
 		"many templates":           {first(func(i *config.TokenIssuer) { i.Topics = many(65) }), issuer0 + ".topics: 65 is not between 0 and 64"},
 		"a bad claim":              {jwt(func(j *config.JWT) { j.Issuers[1].TopicsClaim = "a..b" }), reader + `.jwt.issuers[1].topicsClaim: claim "a..b"`},
+		"a token's short life":     {first(func(i *config.TokenIssuer) { i.MaxTokenLifetime = 1 }), issuer0 + ".maxTokenLifetime: 1ns is not between 1m0s and 87600h0m0s"},
+		"a token's long life":      {first(func(i *config.TokenIssuer) { i.MaxTokenLifetime = config.Duration(87601 * time.Hour) }), issuer0 + ".maxTokenLifetime: "},
 		"keys' reference":          {jwt(func(j *config.JWT) { j.Issuers[1].JWKS.Name = "../x" }), reader + `.jwt.issuers[1].jwks: name "../x"`},
 		"secret's reference":       {jwt(func(j *config.JWT) { j.Issuers[2].HMAC.Key = "../x" }), reader + `.jwt.issuers[2].hmac: key "../x"`},
 		"tickets' reference":       {jwt(func(j *config.JWT) { j.Tickets.Kind = "Pod" }), reader + `.jwt.tickets: kind "Pod"`},
