@@ -39,6 +39,7 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, q query, bad *pro
 	if q.asked.Format.Lines {
 		return bad
 	}
+	h.metrics.tell(PortSubscribe, http.StatusOK, bad)
 	h.header(w, r, q)
 	if byFront {
 		front.status = http.StatusOK

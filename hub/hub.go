@@ -31,6 +31,11 @@ type Options struct {
 	Logger *slog.Logger
 	// References is the directory with what the configuration refers to, as config.ReferencesDir says; empty is none.
 	References string
+	// OtherReferences returns what entries hold that are not in the directory, nil for those that it does not know. New, Reload and Refresh
+	// call it. Nil knows none.
+	OtherReferences func(config.Reference) []byte
+	// Refused is called with each request that is refused, and each line of a batch. It must not wait. Nil is nobody.
+	Refused func(Refusal)
 	// Process is what the process may take; a limit on readers is made of it where the configuration has none. The zero value knows of
 	// no limits.
 	Process process.Limits
@@ -106,7 +111,7 @@ func New(o Options) (*Hub, error) {
 		logger: o.Logger, now: o.now, stall: cmp.Or(o.StallTimeout, DefaultStallTimeout),
 		headers: cmp.Or(o.headers, headerTimeout), body: cmp.Or(o.body, bodyTimeout), last: cmp.Or(o.last, lastRequestsTimeout),
 		wanted: o.Config, process: o.Process,
-		portable: o.Portable, references: reference.In(o.References), remote: auth.NewRemoteKeys(o.Logger, o.now),
+		portable: o.Portable, references: reference.In(o.References).Or(o.OtherReferences), remote: auth.NewRemoteKeys(o.Logger, o.now),
 		forgeries: newForgeries(),
 	}
 	if h.logger == nil {
@@ -127,6 +132,7 @@ func New(o Options) (*Hub, error) {
 	}
 	h.log = eventlog.NewMemory(s.rules, o.Config.Retention.Bytes, cmp.Or(o.linger, eventlog.Linger))
 	h.metrics = newMetrics(h)
+	h.metrics.refused = o.Refused
 	if h.pool, err = fanout.New(h.log, settingsOf(o.Config, h.stall), h.metrics); err != nil {
 		return nil, errors.Join(err, h.subscribe.Close(), h.publish.Close(), h.admin.Close())
 	}

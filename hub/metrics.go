@@ -26,6 +26,7 @@ type metrics struct {
 	handovers                        *prometheus.CounterVec
 	forwarded                        prometheus.Counter
 	loaded                           prometheus.Gauge
+	refused                          func(Refusal) // nil is nobody
 
 	resolving sync.Mutex // guards the replacement of rules
 	rules     atomic.Pointer[map[string]publishedCounters]
@@ -95,10 +96,12 @@ func (m *metrics) resolve(rule string) publishedCounters {
 
 func (m *metrics) refusedPublish(p *problem) {
 	m.publishRefused.WithLabelValues(strconv.Itoa(p.Status), p.Code).Inc()
+	m.tell(PortPublish, p.Status, p)
 }
 
 func (m *metrics) refusedSubscribe(p *problem) {
 	m.subscribeRefused.WithLabelValues(strconv.Itoa(p.Status), p.Code).Inc()
+	m.tell(PortSubscribe, p.Status, p)
 }
 
 func (m *metrics) reloaded(ok bool) {

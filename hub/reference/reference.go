@@ -17,10 +17,19 @@ import (
 const maxBytes = 1 << 20
 
 // Dir is a directory with a file secrets/<name>/<key> or configmaps/<name>/<key> for each entry. The zero Dir has none.
-type Dir struct{ path string }
+type Dir struct {
+	path string
+	also func(config.Reference) []byte
+}
 
 // In returns the Dir at a path, which need not exist.
-func In(path string) Dir { return Dir{path} }
+func In(path string) Dir { return Dir{path: path} }
+
+// Or returns a Dir that asks also for the entries that are not in the directory. It returns nil for an entry that it does not have.
+func (d Dir) Or(also func(config.Reference) []byte) Dir {
+	d.also = also
+	return d
+}
 
 // Read returns what a reference names. An error is fs.ErrNotExist when it is not there, or is empty as a Secret that somebody has
 // yet to fill; it holds nothing of the content.
@@ -28,6 +37,25 @@ func (d Dir) Read(r config.Reference) ([]byte, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
+	content, err := d.read(r)
+	if errors.Is(err, fs.ErrNotExist) && d.also != nil {
+		if other := d.also(r); other != nil {
+			content, err = other, nil
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case len(content) > maxBytes:
+		return nil, fmt.Errorf("it is larger than %d bytes", maxBytes)
+	case len(bytes.TrimSpace(content)) == 0:
+		return nil, fmt.Errorf("it is empty: %w", fs.ErrNotExist)
+	}
+	return content, nil
+}
+
+// read reads an entry of the directory.
+func (d Dir) read(r config.Reference) ([]byte, error) {
 	if d.path == "" {
 		return nil, fmt.Errorf("%v: %w", r, fs.ErrNotExist)
 	}
@@ -44,13 +72,8 @@ func (d Dir) Read(r config.Reference) ([]byte, error) {
 		return nil, cause(err)
 	}
 	content, err := io.ReadAll(io.LimitReader(file, maxBytes+1))
-	switch err := errors.Join(err, file.Close()); {
-	case err != nil:
+	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, cause(err)
-	case len(content) > maxBytes:
-		return nil, fmt.Errorf("it is larger than %d bytes", maxBytes)
-	case len(bytes.TrimSpace(content)) == 0:
-		return nil, fmt.Errorf("it is empty: %w", fs.ErrNotExist)
 	}
 	return content, nil
 }
