@@ -44,16 +44,5 @@ func newCommand(program string) *cobra.Command {
 	return c
 }
 
-// filenameFlag adds -f to a command that cannot do without it.
-func filenameFlag(c *cobra.Command, filename *string) {
-	c.Flags().StringVarP(filename, "filename", "f", "", "file with an EventStream, YAML or JSON")
-	c.Args = func(c *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return fmt.Errorf("%s takes no argument %q: name the file by -f %s", c.CommandPath(), args[0], args[0])
-		}
-		if *filename == "" {
-			return errors.New("no file is named: write -f eventstream.yaml")
-		}
-		return nil
-	}
-}
+// errNoFile is the error of a command that cannot do without a file.
+var errNoFile = errors.New("no file is named: write -f eventstream.yaml")

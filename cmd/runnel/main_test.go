@@ -37,13 +37,6 @@ func file(t *testing.T, text string) string {
 	return path
 }
 
-func TestValidateAccepts(t *testing.T) {
-	out, problems, err := execute(t, "validate", "-f", file(t, valid+"---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\n"))
-	if err != nil || out != "OK\n" || !strings.Contains(problems, `Service "web" is not checked`) {
-		t.Errorf("got %q, %q, %v", out, problems, err)
-	}
-}
-
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -8,12 +9,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/runnel-dev/runnel/cmd/runnel/manifest"
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
-// changes says in one line what differs between two configurations: topics by their names, anything else by its path. It is
-// empty when nothing does.
-func changes(old, now *config.Config) string {
+// changes says in one line what differs between two plans: topics and entries by their names, anything else by its path. It is empty when
+// nothing does.
+func changes(old, now *plan) string {
+	return strings.Join(append(configChanges(old.config, now.config), entryChanges(old.used(), now.used())...), ", ")
+}
+
+func configChanges(old, now *config.Config) []string {
 	parts := topicChanges(old.Topics, now.Topics)
 	was, is := leaves(old), leaves(now)
 	paths := maps.Clone(was)
@@ -23,7 +29,27 @@ func changes(old, now *config.Config) string {
 			parts = append(parts, fmt.Sprintf("%s %s → %s", path, cmp.Or(was[path], "unset"), cmp.Or(is[path], "unset")))
 		}
 	}
-	return strings.Join(parts, ", ")
+	return parts
+}
+
+// entryChanges tells nothing of what entries hold.
+func entryChanges(old, now manifest.Entries) (parts []string) {
+	for r, content := range now {
+		before, known := old[r]
+		switch {
+		case !known:
+			parts = append(parts, r.String()+" added")
+		case !bytes.Equal(before, content):
+			parts = append(parts, r.String()+" changed")
+		}
+	}
+	for r := range old {
+		if _, stays := now[r]; !stays {
+			parts = append(parts, r.String()+" removed")
+		}
+	}
+	slices.Sort(parts)
+	return parts
 }
 
 func topicChanges(old, now []config.Topic) []string {

@@ -2,6 +2,7 @@ package dev
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func TestChangesAreNamed(t *testing.T) {
 			now := base
 			now.Topics = slices.Clone(base.Topics)
 			c.change(&now)
-			if got := changes(&base, &now); got != c.want {
+			if got := strings.Join(configChanges(&base, &now), ", "); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})

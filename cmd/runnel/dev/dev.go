@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/runnel-dev/runnel/cmd/runnel/manifest"
 	"github.com/runnel-dev/runnel/config/crd"
 	"github.com/runnel-dev/runnel/hub"
+	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/hub/follow"
 	"github.com/runnel-dev/runnel/hub/reference"
 )
@@ -24,9 +26,9 @@ type Options struct {
 	// InsecurePublish lets everybody publish, where the manifest asks for ServiceAccount tokens.
 	InsecurePublish bool
 	// References is the directory with what the manifest refers to: secrets/<name>/<key> and configmaps/<name>/<key>. It need not
-	// exist yet; empty is none.
+	// exist yet; empty is none. An entry that is not there may be in the manifest.
 	References string
-	// Out receives what a person reads: addresses, notes and changes. Run writes to it from one goroutine at a time.
+	// Out receives what a person reads: addresses, notes, changes and refusals. Run writes to it from one goroutine at a time.
 	Out io.Writer
 }
 
@@ -44,17 +46,19 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	s := &session{options: o, reader: reader}
+	s := &session{options: o, reader: reader, refusals: newRefusals()}
 	if s.plan, err = s.read(text); err != nil {
 		return err
 	}
 	follower := follow.New(o.Filename, text)
 	s.hub, err = hub.New(hub.Options{
-		Config:        s.plan.config,
-		References:    o.References,
-		SubscribeAddr: o.SubscribeAddr,
-		PublishAddr:   o.PublishAddr,
-		AdminAddr:     o.AdminAddr,
+		Config:          s.plan.config,
+		References:      o.References,
+		OtherReferences: func(r config.Reference) []byte { return s.plan.manifest.Entries[r] },
+		Refused:         s.refusals.note,
+		SubscribeAddr:   o.SubscribeAddr,
+		PublishAddr:     o.PublishAddr,
+		AdminAddr:       o.AdminAddr,
 	})
 	if err != nil {
 		return errors.Join(err, follower.Close())
@@ -64,11 +68,13 @@ func Run(ctx context.Context, o Options) error {
 
 // session is one run of a manifest.
 type session struct {
-	options Options
-	reader  *manifest.Reader
-	hub     *hub.Hub
-	plan    *plan
-	waits   string // what was last said of references
+	options  Options
+	reader   *manifest.Reader
+	hub      *hub.Hub
+	plan     *plan
+	waits    string // what was last said of references
+	refusals *refusals
+	printing sync.Mutex // of Out
 }
 
 func (s *session) read(text []byte) (*plan, error) {
@@ -86,11 +92,14 @@ func (s *session) run(ctx context.Context, f *follow.Follower) error {
 	f.Also(reference.In(s.options.References).Directories, s.refresh)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	followed := make(chan error, 1)
-	go func() { followed <- f.Run(ctx, s.changed, s.lost, s.watched) }()
+	var followed error
+	var work sync.WaitGroup
+	work.Go(func() { followed = f.Run(ctx, s.changed, s.lost, s.watched) })
+	work.Go(func() { s.refusals.run(ctx, s.printf) })
 	err := s.hub.Run(ctx)
 	cancel()
-	return errors.Join(err, <-followed)
+	work.Wait()
+	return errors.Join(err, followed)
 }
 
 // changed takes up the file's new content.
@@ -103,9 +112,12 @@ func (s *session) changed(text []byte) {
 		s.printf("Refused, and what ran before goes on: %v\n", err)
 		return
 	}
-	line := changes(s.plan.config, now.config)
+	line := changes(s.plan, now)
+	before := s.plan
+	s.plan = now // which the hub reads entries of
 	if line != "" {
 		if err := s.hub.Reload(now.config); err != nil {
+			s.plan = before
 			s.printf("Refused, and what ran before goes on: %v\n", err)
 			return
 		}
@@ -113,10 +125,9 @@ func (s *session) changed(text []byte) {
 	} else {
 		s.printf("Nothing to reload: the file changed in nothing that a hub is told.\n")
 	}
-	for _, n := range now.newNotes(s.plan) {
+	for _, n := range now.newNotes(before) {
 		s.printf("Note: %s.\n", n)
 	}
-	s.plan = now
 }
 
 func (s *session) lost(err error) {
@@ -132,5 +143,7 @@ func (s *session) watched(err error) {
 }
 
 func (s *session) printf(format string, args ...any) {
+	s.printing.Lock()
+	defer s.printing.Unlock()
 	_, _ = fmt.Fprintf(s.options.Out, format, args...) // nobody is left to tell
 }

@@ -214,38 +214,6 @@ func TestWithoutTokensNobodyPublishes(t *testing.T) {
 	r.out.await(t, "start with --insecure-publish")
 }
 
-func TestReferencesAreFilesOfADirectory(t *testing.T) {
-	references := filepath.Join(t.TempDir(), "references")
-	token := filepath.Join(references, "secrets", "shop-ci", "token")
-	manifest := head + "spec:\n  topics: [{name: orders}]\n  auth:\n    subscribers: {anonymous: {}}\n" +
-		"    publishers: {keys: [{name: ci, secretRef: {name: shop-ci, key: token}, topics: [orders]}]}\n"
-	r := startWith(t, manifest, Options{References: references})
-	lines := r.events(t, "orders")
-	r.out.await(t, "Waiting for Secret shop-ci, key token: put it into "+token+".\n")
-	if err := os.MkdirAll(filepath.Dir(token), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	const key = "0123456789abcdef"
-	write(t, token, key+"\n")
-	r.out.await(t, "All that the manifest refers to is there.\n")
-	request, err := http.NewRequest(http.MethodPost, r.publish+"/v1/topics/orders", strings.NewReader("by a key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+key)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		t.Errorf("publish: %s", response.Status)
-	}
-	awaitLine(t, lines, "data: by a key")
-	write(t, token, "short")
-	r.out.await(t, "Refused: Secret shop-ci, key token: a key of 5 bytes")
-}
-
 func TestAdminIsServed(t *testing.T) {
 	r := start(t, stream("topics: [{name: orders}]"), true)
 	response, err := http.Get(r.admin + "/readyz")
@@ -303,12 +271,17 @@ func (s *screen) Write(b []byte) (int, error) {
 // await waits until the screen shows a text, and returns all of it.
 func (s *screen) await(t *testing.T, want string) string {
 	t.Helper()
+	return s.awaitUntil(t, want, func(text string) bool { return strings.Contains(text, want) })
+}
+
+func (s *screen) awaitUntil(t *testing.T, want string, shows func(text string) bool) string {
+	t.Helper()
 	limit := time.After(patience)
 	for {
 		s.mu.Lock()
 		text, more := s.text.String(), s.more
 		s.mu.Unlock()
-		if strings.Contains(text, want) {
+		if shows(text) {
 			return text
 		}
 		select {

@@ -37,7 +37,7 @@ func newPlan(m *manifest.Manifest, insecurePublish bool) (*plan, error) {
 	p := &plan{manifest: m, config: c}
 	c.Drain.Window = min(c.Drain.Window, config.Duration(maxDrain))
 	for _, s := range m.Skipped {
-		p.note("%s is skipped: only EventStreams are run here", s)
+		p.note("%s is skipped: an EventStream is run here, with the Secrets and ConfigMaps of its namespace", s)
 	}
 	if m.Stream.Spec.Template != nil {
 		p.note(noteTemplate)
@@ -113,6 +113,17 @@ func (p *plan) newNotes(old *plan) []string {
 		}
 	}
 	return fresh
+}
+
+// used are those of the manifest's entries that its stream refers to.
+func (p *plan) used() manifest.Entries {
+	used := manifest.Entries{}
+	for _, r := range p.config.References() {
+		if content, ok := p.manifest.Entries[r]; ok {
+			used[r] = content
+		}
+	}
+	return used
 }
 
 // name is a stream's namespace and name.

@@ -19,7 +19,7 @@ func waits(c *config.Config, missing []string, directory string) string {
 		}
 		line := "Waiting for " + missing[i] + ": put it into " + file(r, directory) + ".\n"
 		if directory == "" {
-			line = "Missing is " + missing[i] + ": start with --references DIR, and put it into " + file(r, "DIR") + ".\n"
+			line = "Missing is " + missing[i] + ": write the " + r.Kind + " into the manifest; or start with --references DIR, and put it into " + file(r, "DIR") + ".\n"
 		}
 		lines = append(lines, line)
 	}
