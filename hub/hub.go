@@ -36,6 +36,8 @@ type Options struct {
 	OtherReferences func(config.Reference) []byte
 	// Refused is called with each request that is refused, and each line of a batch. It must not wait. Nil is nobody.
 	Refused func(Refusal)
+	// Version is the hub's own, for logs and metrics.
+	Version string
 	// Process is what the process may take; a limit on readers is made of it where the configuration has none. The zero value knows of
 	// no limits.
 	Process process.Limits
@@ -75,6 +77,7 @@ type Hub struct {
 	headers, body, last time.Duration
 
 	portable   bool
+	version    string
 	process    process.Limits
 	references reference.Dir
 	remote     *auth.RemoteKeys
@@ -110,7 +113,7 @@ func New(o Options) (*Hub, error) {
 	h := &Hub{
 		logger: o.Logger, now: o.now, stall: cmp.Or(o.StallTimeout, DefaultStallTimeout),
 		headers: cmp.Or(o.headers, headerTimeout), body: cmp.Or(o.body, bodyTimeout), last: cmp.Or(o.last, lastRequestsTimeout),
-		wanted: o.Config, process: o.Process,
+		wanted: o.Config, process: o.Process, version: o.Version,
 		portable: o.Portable, references: reference.In(o.References).Or(o.OtherReferences), remote: auth.NewRemoteKeys(o.Logger, o.now),
 		forgeries: newForgeries(),
 	}

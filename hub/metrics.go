@@ -12,6 +12,7 @@ import (
 	"github.com/runnel-dev/runnel/hub/eventlog"
 	"github.com/runnel-dev/runnel/hub/fanout"
 	"github.com/runnel-dev/runnel/hub/peer"
+	"github.com/runnel-dev/runnel/hub/process"
 )
 
 // metrics counts what happens. Labels have few values: declared topics, reasons and codes of this code, never what a client
@@ -62,8 +63,9 @@ func newMetrics(h *Hub) *metrics {
 	}
 	m.rules.Store(&map[string]publishedCounters{})
 	m.loaded.Set(1)
+	m.atZero()
 	m.registry.MustRegister(m.events, m.eventBytes, m.duplicates, m.publishRefused, m.subscribeRefused, m.turnedAway, m.delivered, m.deliveredBytes, m.gaps, m.ended, m.handovers, m.forwarded, m.loaded,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{hub: h})
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{hub: h}, process.BuildInfo("runnel_hub_build_info", h.version))
 	return m
 }
 

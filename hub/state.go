@@ -172,6 +172,7 @@ func (h *Hub) put(s *state) {
 		return
 	}
 	h.state.Store(s)
+	h.metrics.declare(s.rules)
 	if h.certificate != nil {
 		h.certificate.put(s.certificate)
 	}

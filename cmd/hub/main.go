@@ -9,12 +9,14 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 
 	"github.com/runnel-dev/runnel/cmd/interrupt"
 	"github.com/runnel-dev/runnel/hub"
 	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/hub/follow"
+	"github.com/runnel-dev/runnel/hub/process"
 	"github.com/runnel-dev/runnel/hub/reference"
 )
 
@@ -27,6 +29,9 @@ const (
 
 // hostVariable is the environment variable with the host that the ports listen on; unset is every address.
 const hostVariable = "RUNNEL_LISTEN_HOST"
+
+// version is set by the linker. Without it, the version of the module that was built counts.
+var version string
 
 func main() {
 	ctx, stop := interrupt.Context()
@@ -62,9 +67,10 @@ func run(ctx context.Context, args []string) error {
 	}
 	follower := follow.New(*path, text)
 	logger := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	logger.Info("the hub starts", "version", process.Version(version), "go", runtime.Version())
 	limits := readLimits(logger)
 	h, err := hub.New(hub.Options{
-		Config: c, References: *references, Process: limits, SubscribeAddr: *subscribe, PublishAddr: *publish, AdminAddr: *admin, Logger: logger, Portable: *portable,
+		Config: c, Version: process.Version(version), References: *references, Process: limits, SubscribeAddr: *subscribe, PublishAddr: *publish, AdminAddr: *admin, Logger: logger, Portable: *portable,
 		PeerToken: *token, PodIP: os.Getenv(podVariable), Nameserver: os.Getenv(nameserverVariable),
 	})
 	if err != nil {
