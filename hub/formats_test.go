@@ -148,13 +148,13 @@ func TestEventsAsCloudEvents(t *testing.T) {
 		header     []string
 		typ, want  string // what of the event must be there
 	}{
-		"json":   {"/v1/topics/orders?type=tick", `{ "n": [1] }`, nil, "tick", `"type":"tick","subject":"orders","time":"*","datacontenttype":"application/json","data":{"n":[1]}}`},
-		"text":   {"/v1/topics/orders", "a\nb", nil, "", `"type":"message","subject":"orders","time":"*","datacontenttype":"text/plain; charset=utf-8","data":"a\nb"}`},
-		"binary": {"/v1/topics/orders?encoding=base64", "/wA=", nil, "", `"datacontenttype":"application/octet-stream","data_base64":"/wA="}`},
+		"json":   {"/v1/topics/orders?type=tick", `{ "n": [1] }`, nil, "tick", `"type":"tick","subject":"orders","time":"*","datacontenttype":"application/json","runneltopic":"orders","data":{"n":[1]}}`},
+		"text":   {"/v1/topics/orders", "a\nb", nil, "", `"type":"message","subject":"orders","time":"*","datacontenttype":"text/plain; charset=utf-8","runneltopic":"orders","data":"a\nb"}`},
+		"binary": {"/v1/topics/orders?encoding=base64", "/wA=", nil, "", `"datacontenttype":"application/octet-stream","runneltopic":"orders","data_base64":"/wA="}`},
 		"a CloudEvent": {"/v1/cloudevents/orders", "x > y", []string{"ce-specversion", "1.0", "ce-id", "7", "ce-source", "/shop", "ce-type", "made", "ce-mine", "a%20b", "Content-Type", "text/plain"},
-			"made", `{"specversion":"1.0","id":"7","source":"/shop","type":"made","datacontenttype":"text/plain","mine":"a b","data":"x > y"}`},
+			"made", `{"specversion":"1.0","id":"7","source":"/shop","type":"made","datacontenttype":"text/plain","mine":"a b","runneltopic":"orders","data":"x > y"}`},
 		"text that looks like JSON": {"/v1/cloudevents/orders", "12", []string{"ce-specversion", "1.0", "ce-id", "8", "ce-source", "/shop", "ce-type", "made", "Content-Type", "text/plain"},
-			"made", `"datacontenttype":"text/plain","data":"12"}`},
+			"made", `"datacontenttype":"text/plain","runneltopic":"orders","data":"12"}`},
 	} {
 		resp, body := do(t, "POST", u+p.path, p.body, p.header...)
 		if resp.StatusCode >= 300 {

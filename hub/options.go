@@ -29,8 +29,9 @@ func (q *query) readOptions(p *parameters) *problem {
 		Quiet:     p.choice("control", "on", "off"),
 		FailOnGap: p.choice("on_gap", "event", "fail"),
 		Flush:     min(p.duration("flush"), maxFlush),
-		Format:    event.Format{CloudEvents: p.choice("format", "data", "cloudevents")},
 	}
+	format := p.oneOf("format", "data", "envelope", "cloudevents")
+	q.asked.Format = event.Format{Envelope: format == "envelope", CloudEvents: format == "cloudevents"}
 	q.begin.Padding = p.choice("padding", "false", "true")
 	q.start.Conflate = p.choice("conflate", "none", "latest")
 	if heartbeat := p.duration("heartbeat"); heartbeat > 0 {

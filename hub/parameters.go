@@ -61,17 +61,21 @@ func (p *parameters) ignore(name string) {
 // get returns the first value of a parameter.
 func (p *parameters) get(name string) string { return p.values.Get(name) }
 
+// oneOf returns a parameter's value, the usual one where it has none or one that is not known.
+func (p *parameters) oneOf(name, usual string, others ...string) string {
+	switch value := p.get(name); {
+	case slices.Contains(others, value):
+		return value
+	case value != "" && value != usual:
+		last := len(others) - 1
+		p.fail(malformed(name, value, strings.Join(append([]string{usual}, others[:last]...), ", ")+" or "+others[last]))
+	}
+	return usual
+}
+
 // choice reports whether a parameter has its other value and not the usual one.
 func (p *parameters) choice(name, usual, other string) bool {
-	switch value := p.get(name); value {
-	case "", usual:
-		return false
-	case other:
-		return true
-	default:
-		p.fail(malformed(name, value, usual+" or "+other))
-		return false
-	}
+	return p.oneOf(name, usual, other) == other
 }
 
 // duration returns a length of time, 0 for none.

@@ -121,5 +121,5 @@ func TestJSONIsNotWrittenForHTML(t *testing.T) {
 	if resp.StatusCode != http.StatusAccepted {
 		t.Fatal(body)
 	}
-	c.expect("made", `"mine":"<&>","data":"<&>"`)
+	c.expect("made", `"mine":"<&>","runneltopic":"orders","data":"<&>"`)
 }

@@ -61,7 +61,7 @@ func notEmpty(text string) error {
 	return nil
 }
 
-// uriReference is the form of a URI reference (RFC 3986, section 4.1), but for what url.Parse knows of its host.
+// uriReference is the form of a URI reference (RFC 3986, section 4.1). What is right in a host is left to url.Parse.
 var uriReference = func() *regexp.Regexp {
 	const character, inPath = `(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2}`, `|/)*`
 	const inHost, inQuery = `|[][])*`, `|[/?])*`

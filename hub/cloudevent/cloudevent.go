@@ -76,7 +76,9 @@ var required = [...]string{"specversion", "id", "source", "type"}
 
 // newEvent makes an event of its attributes, each a string, a bool or an int32. Its data is the caller's to add.
 func newEvent(attributes map[string]any) (*Event, error) {
-	delete(attributes, event.IDAttribute) // of a hub that it came through
+	for _, name := range []string{event.IDAttribute, event.TopicAttribute} {
+		delete(attributes, name) // of a hub that it came through
+	}
 	for name, value := range attributes {
 		if err := validate(name, value); err != nil {
 			return nil, err

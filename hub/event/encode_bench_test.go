@@ -36,6 +36,7 @@ func BenchmarkAppendEvent(b *testing.B) {
 	for name, f := range map[string]event.Format{
 		"SSE":                  {},
 		"lines":                {Lines: true},
+		"envelope":             {Envelope: true},
 		"CloudEvents":          {CloudEvents: true, Source: "/streams/shop"},
 		"CloudEvents in lines": {CloudEvents: true, Lines: true, Source: "/streams/shop"},
 	} {

@@ -1,9 +1,7 @@
 package event
 
 import (
-	"encoding/base64"
 	"encoding/json"
-	"slices"
 	"time"
 )
 
@@ -11,20 +9,29 @@ import (
 type Stored struct {
 	ID    ID
 	Topic string
+	// Key of the event; empty is none.
+	Key string
 	// At is when it arrived.
 	At    time.Time
 	Frame Frame
 }
 
-// IDAttribute is the CloudEvents extension with an event's id at its hub.
-const IDAttribute = "runnelid"
+// CloudEvents extensions that say what an event is at its hub.
+const (
+	// IDAttribute has its id.
+	IDAttribute = "runnelid"
+	// TopicAttribute has its topic.
+	TopicAttribute = "runneltopic"
+)
 
 // Format is how a reader gets events. The zero Format is Server-Sent Events with data as it was published.
 type Format struct {
 	// Lines sends one JSON object a line in place of Server-Sent Events. A line of the hub's own events has no topic.
 	Lines bool
-	// CloudEvents sends each event as a CloudEvent in structured JSON (CloudEvents 1.0, JSON Event Format). In lines it has
-	// IDAttribute, to come back with.
+	// Envelope sends each event as a JSON object with its topic, type, time, key and data.
+	Envelope bool
+	// CloudEvents sends each event as a CloudEvent in structured JSON (CloudEvents 1.0, JSON Event Format) with TopicAttribute. In lines it
+	// has IDAttribute too, to come back with.
 	CloudEvents bool
 	// Source is the CloudEvents source of an event that did not come as a CloudEvent.
 	Source string
@@ -33,23 +40,30 @@ type Format struct {
 // AppendEvent appends an event.
 func (f Format) AppendEvent(b []byte, e Stored) []byte {
 	switch {
-	case f.CloudEvents && f.Lines:
-		return append(f.appendCloudEvent(b, e), '\n')
-	case f.CloudEvents:
-		return f.appendBlock(b, e, f.appendCloudEvent(nil, e))
+	case f.IsPlain():
+		return append(b, e.Frame.Text()...)
 	case f.Lines:
-		return append(AppendJSON(b, newLine(e)), '\n')
+		return append(f.appendObject(b, e), '\n')
 	}
-	return append(b, e.Frame.Text()...)
-}
-
-// appendBlock appends an event with other data than it was published with.
-func (f Format) appendBlock(b []byte, e Stored, data []byte) []byte {
 	if kind := e.Frame.Type(); kind != "" {
 		b = append(append(append(b, eventField...), kind...), '\n')
 	}
-	b = appendCursor(b, e.ID, 0)
-	return append(AppendData(b, data), '\n')
+	b = append(appendCursor(b, e.ID, 0), dataField...)
+	return append(f.appendObject(b, e), "\n\n"...)
+}
+
+// IsPlain reports whether subscribers get frames as they are.
+func (f Format) IsPlain() bool { return !f.Lines && !f.Envelope && !f.CloudEvents }
+
+// appendObject appends an event as a JSON object on one line.
+func (f Format) appendObject(b []byte, e Stored) []byte {
+	switch {
+	case f.Envelope:
+		return f.appendEnvelope(b, e)
+	case f.CloudEvents:
+		return f.appendCloudEvent(b, e)
+	}
+	return AppendJSON(b, newLine(e))
 }
 
 // AppendControl appends one of the hub's own events.
@@ -113,73 +127,6 @@ type controlLine struct {
 func (f Frame) isBase64() bool { return f.rare != nil && f.rare.base64 }
 
 func (f Frame) hasNoData() bool { return f.rare != nil && f.rare.noData }
-
-// context is the attributes of a CloudEvent that is made of an event that was none.
-type context struct {
-	SpecVersion string    `json:"specversion"`
-	ID          ID        `json:"id"`
-	Source      string    `json:"source"`
-	Type        string    `json:"type"`
-	Subject     string    `json:"subject"`
-	Time        time.Time `json:"time"`
-	ContentType string    `json:"datacontenttype"`
-}
-
-// Content types that data without one is taken for.
-const (
-	typeJSON   = "application/json"
-	typeText   = "text/plain; charset=utf-8"
-	typeBinary = "application/octet-stream"
-)
-
-// appendCloudEvent appends an event as a CloudEvent: with its own attributes when it has some, else with those of the hub.
-func (f Format) appendCloudEvent(b []byte, e Stored) []byte {
-	data := e.Frame.Data()
-	isJSON := json.Valid(data)
-	var declared string // of the data, by the event's own attributes
-	b = append(b, '{')
-	if attributes := e.Frame.attributes(); attributes != nil {
-		b = append(b, attributes...)
-		declared = contentType(attributes)
-	} else {
-		c := context{"1.0", e.ID, f.Source, e.Frame.Type(), e.Topic, e.At.UTC(), typeText}
-		if c.Type == "" {
-			c.Type = DefaultType
-		}
-		switch {
-		case e.Frame.isBase64():
-			c.ContentType = typeBinary
-		case isJSON:
-			c.ContentType = typeJSON
-		}
-		members := AppendJSON(nil, c)
-		b = append(b, members[1:len(members)-1]...)
-	}
-	if f.Lines {
-		b = AppendJSON(append(b, `,"`+IDAttribute+`":`...), e.ID)
-	}
-	switch {
-	case e.Frame.hasNoData():
-	case e.Frame.isBase64():
-		b = AppendJSON(append(b, `,"data_base64":`...), string(data))
-	case isJSON && (declared == "" || IsJSON(declared)):
-		b = appendCompact(append(b, `,"data":`...), data)
-	case IsJSON(declared): // and it is not: as a string it would be one of JSON
-		b = append(base64.StdEncoding.AppendEncode(append(b, `,"data_base64":"`...), data), '"')
-	default:
-		b = AppendJSON(append(b, `,"data":`...), string(data))
-	}
-	return append(b, '}')
-}
-
-// contentType returns the content type of data that attributes name; empty is none.
-func contentType(attributes []byte) string {
-	var said struct {
-		ContentType string `json:"datacontenttype"`
-	}
-	_ = json.Unmarshal(slices.Concat([]byte{'{'}, attributes, []byte{'}'}), &said) // it is an object where a hub has made it
-	return said.ContentType
-}
 
 func (f Frame) attributes() []byte {
 	if f.rare == nil {

@@ -64,6 +64,16 @@ func AppendJSON(b []byte, v any) []byte {
 	return bytes.TrimSuffix(buffer.Bytes(), []byte{'\n'})
 }
 
+// appendString appends text, which is UTF-8, as a JSON string.
+func appendString(b []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return AppendJSON(b, text)
+		}
+	}
+	return append(append(append(b, '"'), text...), '"')
+}
+
 func appendCompact(b, value []byte) []byte {
 	buffer := bytes.NewBuffer(b)
 	if err := json.Compact(buffer, value); err != nil {

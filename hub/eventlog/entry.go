@@ -43,7 +43,7 @@ func newEntry(e *event.Event, now time.Time, at time.Duration) *Entry {
 
 // Stored is the entry as it is encoded for readers.
 func (e *Entry) Stored(epoch string) event.Stored {
-	return event.Stored{ID: event.ID{Epoch: epoch, Seq: e.Seq}, Topic: e.Topic, At: time.Unix(0, e.stored), Frame: e.Frame}
+	return event.Stored{ID: event.ID{Epoch: epoch, Seq: e.Seq}, Topic: e.Topic, Key: e.keyText(), At: time.Unix(0, e.stored), Frame: e.Frame}
 }
 
 // Stale says that the event's own time to live is over: it is not sent any more, and no loss when it is dropped.

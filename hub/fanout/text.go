@@ -81,7 +81,7 @@ func (t *text) control(b []byte, cursor, sent uint64) {
 func (t *text) event(e *eventlog.Entry, f event.Format, epoch string) {
 	var frame []byte
 	switch {
-	case f.Lines || f.CloudEvents:
+	case !f.IsPlain():
 		t.one = f.AppendEvent(t.one[:0], e.Stored(epoch))
 		t.frame(t.one)
 	case t.chunked:
