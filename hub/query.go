@@ -43,7 +43,7 @@ func (p *parameters) query(header http.Header) (q query, bad *problem) {
 	if q.start, bad = readStart(p, time.Now()); bad != nil {
 		return q, bad
 	}
-	q.start.Cursor, q.start.Earliest = readCursor(header, p)
+	q.start.Cursor, q.start.Earliest = readCursor(header.Get("Last-Event-ID"), p.values["last_event_id"])
 	q.ticket, q.token, q.begin.Ignored = p.get("ticket"), p.get("access_token"), p.ignored
 	return q, q.readOptions(p)
 }
@@ -69,15 +69,28 @@ func readSelectors(topics []string) ([]event.Selector, *problem) {
 	return out, nil
 }
 
-// readCursor reads where the reader was. The header wins: a browser comes back to the same URL, with what its query said at
-// first.
-func readCursor(header http.Header, p *parameters) (cursor string, fromEarliest bool) {
-	cursor = header.Get("Last-Event-ID")
-	if cursor == "" {
-		cursor = p.get("last_event_id")
+// readCursor reads where the subscriber was. The header wins, since a browser comes back to the same URL, with what its query said at first.
+// Of several cursors in the query the last one counts: libraries append one at each reconnect, to a URL that may begin with earliest. What is
+// no id of a hub counts only when there is nothing better.
+func readCursor(header string, values []string) (cursor string, fromEarliest bool) {
+	if header != "" && header != earliest {
+		return cut(header), false
 	}
-	if cursor == earliest {
+	fromEarliest = header == earliest
+	for _, value := range slices.Backward(values) {
+		switch _, isID := event.ParseID(value); {
+		case isID:
+			return value, false
+		case value == earliest:
+			fromEarliest = true
+		case cursor == "":
+			cursor = cut(value)
+		}
+	}
+	if fromEarliest {
 		return "", true
 	}
-	return cursor[:min(len(cursor), maxCursorBytes)], false
+	return cursor, false
 }
+
+func cut(cursor string) string { return cursor[:min(len(cursor), maxCursorBytes)] }

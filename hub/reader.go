@@ -90,7 +90,7 @@ func (h *Hub) reader(s *state, w http.ResponseWriter, r *http.Request, q query) 
 		Ticket:        q.ticket,
 		Query:         q.token,
 		Origin:        r.Header.Get("Origin"),
-		ComesBack:     r.Header.Get("Last-Event-ID") != "",
+		ComesBack:     q.start.Cursor != "",
 		TurnedAway:    h.turningAway.since(h.now(), h.backWithin()),
 	}
 	w.Header().Add("Vary", "Authorization")

@@ -16,6 +16,10 @@ func TestResumes(t *testing.T) {
 		"header":            s.read("topic=orders", "Last-Event-ID", first),
 		"query":             s.read(q("topic", "orders", "last_event_id", first)),
 		"polyfill's query":  s.read(q("topic", "orders", "lastEventId", first)),
+		"lastEventID":       s.read(q("topic", "orders", "lastEventID", first)),
+		"last-event-id":     s.read(q("topic", "orders", "last-event-id", first)),
+		"the last of three": s.read("topic=orders&last_event_id=earliest&lastEventId=00000000-1&lastEventId=" + first),
+		"before earliest":   s.read("topic=orders&last_event_id=" + first + "&lastEventId=earliest&lastEventId="),
 		"header over query": s.read(q("topic", "orders", "last_event_id", "earliest"), "Last-Event-ID", first),
 	} {
 		c.expect("runnel-open", `"exact"`)

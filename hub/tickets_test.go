@@ -84,14 +84,20 @@ func TestATicketOpensAgainAtAnyHubOfItsStream(t *testing.T) {
 		t.Errorf("another stream: %d", resp.StatusCode)
 	}
 	clock.advance(59 * time.Minute)
-	for _, query := range []string{url, url + "&last_event_id=abc", url + "&lastEventId=abc"} {
+	for _, query := range []string{url, url + "&last_event_id=earliest", url + "&lastEventId=", url + "&last_event_id=earliest&lastEventID=earliest"} {
 		if resp, body := do(t, "GET", s.url(query), ""); resp.StatusCode != 401 || !strings.Contains(body, "Last-Event-ID") {
 			t.Errorf("%d %s", resp.StatusCode, body)
 		}
 	}
 	other.read(url, "Last-Event-ID", "k3f9a2xq-1").expect("runnel-open", "reset")
+	for _, name := range []string{"last_event_id", "lastEventId", "lastEventID", "last-event-id"} {
+		other.read("last_event_id=earliest&"+url+"&"+name+"=k3f9a2xq-1").expect("runnel-open", "reset")
+	}
 	clock.advance(time.Hour)
 	if resp, body := do(t, "GET", other.url(url), "", "Last-Event-ID", "k3f9a2xq-1"); resp.StatusCode != 401 || !strings.Contains(body, "expired") {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+	if resp, body := do(t, "GET", other.url(url+"&lastEventId=k3f9a2xq-1"), ""); resp.StatusCode != 401 || !strings.Contains(body, "expired") {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
 }

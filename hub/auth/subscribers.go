@@ -127,7 +127,7 @@ type Credentials struct {
 	// Query is a token in the query (RFC 6750, section 2.3), which is taken only where the configuration allows it.
 	Query string
 
-	// Origin of the page, and whether it comes back with a cursor in the Last-Event-ID header: what a ticket is bound to.
+	// Origin of the page, and whether it comes back with a cursor, which earliest is not: what a ticket is bound to.
 	Origin    string
 	ComesBack bool
 	// TurnedAway is since when readers have been turned away who would have been let in otherwise, so that a ticket may be late
