@@ -25,26 +25,27 @@ func (c Control) Append(b []byte) []byte {
 	b = append(b, eventField...)
 	b = append(b, c.Type...)
 	b = append(b, '\n')
-	b = appendCursor(b, c.ID, c.Retry)
+	b = appendID(b, c.ID)
+	if c.Retry > 0 {
+		b = AppendRetry(b, c.Retry)
+	}
 	b = AppendData(b, c.Data)
 	return append(b, '\n')
 }
 
-// AppendCursor appends a block without data: it is dispatched as no event, but moves the reader's cursor and sets its delay.
-func AppendCursor(b []byte, id ID, retry time.Duration) []byte {
-	return append(appendCursor(b, id, retry), '\n')
+// AppendRetry appends the delay after which a subscriber comes back. The line takes effect at once, also when no blank line follows it
+// (HTML, section 9.2.6).
+func AppendRetry(b []byte, delay time.Duration) []byte {
+	b = append(b, "retry: "...)
+	b = strconv.AppendInt(b, delay.Milliseconds(), 10)
+	return append(b, '\n')
 }
 
-func appendCursor(b []byte, id ID, retry time.Duration) []byte {
-	if id.Epoch != "" {
-		b = append(b, idField...)
-		b = id.Append(b)
-		b = append(b, '\n')
+func appendID(b []byte, id ID) []byte {
+	if id.Epoch == "" {
+		return b
 	}
-	if retry > 0 {
-		b = append(b, "retry: "...)
-		b = strconv.AppendInt(b, retry.Milliseconds(), 10)
-		b = append(b, '\n')
-	}
-	return b
+	b = append(b, idField...)
+	b = id.Append(b)
+	return append(b, '\n')
 }

@@ -48,7 +48,7 @@ func (f Format) AppendEvent(b []byte, e Stored) []byte {
 	if kind := e.Frame.Type(); kind != "" {
 		b = append(append(append(b, eventField...), kind...), '\n')
 	}
-	b = append(appendCursor(b, e.ID, 0), dataField...)
+	b = append(appendID(b, e.ID), dataField...)
 	return append(f.appendObject(b, e), "\n\n"...)
 }
 
@@ -76,14 +76,6 @@ func (f Format) AppendControl(b []byte, c Control) []byte {
 		line.ID = &c.ID
 	}
 	return append(AppendJSON(b, line), '\n')
-}
-
-// AppendCursor appends what moves a reader's cursor without an event. In lines that is left to the next event.
-func (f Format) AppendCursor(b []byte, id ID, retry time.Duration) []byte {
-	if f.Lines {
-		return append(b, '\n')
-	}
-	return AppendCursor(b, id, retry)
 }
 
 // AppendHeartbeat appends what breaks a silence and means nothing.

@@ -30,7 +30,7 @@ func (r *reader) opening(begin Beginning) (text []byte) {
 		p.observer.Gap(o.Reason)
 	}
 	if r.options.Quiet {
-		return format.AppendCursor(text, o.Cursor, p.Retry())
+		return format.AppendHeartbeat(text) // so that the body begins at once
 	}
 	open := event.Control{Type: "runnel-open", ID: o.Cursor, Retry: p.Retry(), Data: event.AppendJSON(nil, struct {
 		Resume      eventlog.Resume `json:"resume"`
@@ -84,12 +84,11 @@ func (r *reader) overflow(t *text, batch eventlog.Batch) {
 		at.Seq = batch.Entries[0].Seq - 1
 	}
 	r.shard.pool.observer.Gap(eventlog.ReasonOverflow)
-	before := event.ID{Epoch: at.Epoch, Seq: r.cursor}
-	r.sent = at.Seq
 	if r.options.Quiet {
-		t.control(r.options.Format.AppendCursor(nil, at, 0), at.Seq, at.Seq)
 		return
 	}
+	before := event.ID{Epoch: at.Epoch, Seq: r.cursor}
+	r.sent = at.Seq
 	notice := gap{Requested: before.String(), ResumedAt: at, Reason: eventlog.ReasonOverflow, Topics: batch.Lost}
 	t.control(r.options.Format.AppendControl(nil, notice.control()), at.Seq, at.Seq)
 }

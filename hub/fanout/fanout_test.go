@@ -327,7 +327,7 @@ func TestRefusalLeavesTheCursorAlone(t *testing.T) {
 	if err := h.pool.Refuse(quiet, true); err != nil {
 		t.Fatal(err)
 	}
-	if got := quiet.String(); !regexp.MustCompile(`^retry: \d+\n\n$`).MatchString(got) {
+	if got := quiet.String(); !regexp.MustCompile(`^retry: \d+\n$`).MatchString(got) {
 		t.Errorf("quiet: %q", got)
 	}
 }

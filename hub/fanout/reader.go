@@ -66,7 +66,8 @@ type Options struct {
 	Heartbeat time.Duration
 	// Pings sends heartbeats as events, so that a page can notice a connection that is dead in one direction.
 	Pings bool
-	// Quiet sends none of the hub's own events: a block with an id alone moves the cursor in place of an opening or a gap.
+	// Quiet sends nothing of the hub's own but comments. Its cursor moves with events alone, since parsers of some clients fail at a block
+	// without data.
 	Quiet bool
 	// FailOnGap ends the connection in place of a gap in mid-stream.
 	FailOnGap bool

@@ -56,12 +56,12 @@ func (w *Served) Run(ctx context.Context) Reason {
 	return w.left
 }
 
-// Refuse tells a reader of Server-Sent Events to come back later, one that is quiet by the delay alone. It sends no opening: that
-// would move the reader's cursor over what it missed.
+// Refuse tells a reader of Server-Sent Events to come back later, one that is quiet by the delay alone, in a line that belongs to no event. It
+// sends no opening: that would move the reader's cursor over what it missed.
 func (p *Pool) Refuse(sink Sink, quiet bool) error {
 	p.observer.Ended(ReasonOverloaded)
 	if quiet {
-		return sink.Write(event.AppendCursor(nil, event.ID{}, p.Retry()))
+		return sink.Write(event.AppendRetry(nil, p.Retry()))
 	}
 	return sink.Write(p.closing(ReasonOverloaded).Append(nil))
 }
