@@ -22,6 +22,7 @@ type Front struct {
 	options  Options
 	passed   *handover
 	loops    []*loop
+	turns    atomic.Uint64 // of the loops among those with the fewest connections
 	phase    atomic.Int32  // one of the phases
 	claimed  atomic.Bool   // by Serve, or by who ends a front that nobody serves
 	done     chan struct{} // closed when no loop runs, nor will

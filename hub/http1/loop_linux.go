@@ -40,6 +40,7 @@ const listening = ^poll.Token(0)
 type loop struct {
 	front   *Front
 	poller  *poll.Poller
+	inbox   inbox
 	conns   map[poll.Token]*conn
 	ready   []poll.Ready
 	buffer  []byte // what was read just now
@@ -64,6 +65,7 @@ func newLoop(f *Front) (*loop, error) {
 // run serves until the front ends.
 func (l *loop) run() error {
 	defer func() {
+		l.closeInbox()
 		for _, c := range l.conns {
 			l.close(c)
 		}
@@ -96,7 +98,7 @@ func (l *loop) run() error {
 	return nil
 }
 
-// listen watches the listener. All loops do: which of them is told first of a connection accepts it.
+// listen watches the listener. All loops do: the one that is told first of a connection accepts it, for the emptiest of them.
 func (l *loop) listen() error {
 	err := l.front.control(func(fd int) error { return l.poller.Add(fd, poll.Readable, listening) })
 	if errors.Is(err, net.ErrClosed) {
@@ -115,7 +117,12 @@ func (l *loop) round() {
 			l.accept()
 			continue
 		}
-		switch c := l.conns[r.Token]; {
+		c := l.conns[r.Token]
+		if c == nil {
+			l.takeGiven()
+			c = l.conns[r.Token]
+		}
+		switch {
 		case c == nil: // a process that is just being started may hold on to a closed socket for a moment
 		case c.lingers:
 			l.drop(c)
@@ -132,7 +139,10 @@ func (l *loop) accept() {
 		fd, err := l.front.accept()
 		switch {
 		case err == nil:
-			l.add(fd)
+			if err := l.front.emptiest().give(given{fd, l.clock.now}); err != nil {
+				l.front.options.logf("cannot watch a connection: %v", err)
+				_ = poll.CloseSocket(fd)
+			}
 		case errors.Is(err, poll.ErrAgain) || errors.Is(err, net.ErrClosed):
 			return
 		case lost(err):
@@ -146,25 +156,20 @@ func (l *loop) accept() {
 	}
 }
 
-func (l *loop) add(fd int) {
-	c := &conn{loop: l, fd: fd, since: l.clock.now, fresh: true}
-	if err := l.poller.Add(fd, poll.Readable, c.token()); err != nil {
-		l.front.options.logf("cannot watch a connection: %v", err)
-		_ = poll.CloseSocket(fd)
-		return
-	}
-	l.conns[c.token()] = c
-}
-
 // forget ends watching a connection, whose socket others have now.
 func (l *loop) forget(c *conn) {
 	_ = l.poller.Remove(c.fd) // it would be watched as long as anybody has the socket
-	delete(l.conns, c.token())
+	l.release(c)
 }
 
 func (l *loop) close(c *conn) {
-	delete(l.conns, c.token())
+	l.release(c)
 	_ = poll.CloseSocket(c.fd)
+}
+
+func (l *loop) release(c *conn) {
+	delete(l.conns, c.token())
+	l.inbox.held.Add(-1)
 }
 
 // scan ends what rests for too long. It is called once in scanInterval, and when the front's phase may have changed.
@@ -177,6 +182,7 @@ func (l *loop) scan() error {
 	if err := l.poller.SetDeadline(l.clock.now.Add(interval)); err != nil {
 		return err
 	}
+	l.takeGiven()
 	if phase := l.front.phase.Load(); phase != l.phase {
 		l.phase = phase
 		l.end()
