@@ -1,14 +1,17 @@
 package hub_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // gzipped returns content as gzip codes it.
@@ -166,5 +169,40 @@ func TestNoContentHasNoCoding(t *testing.T) {
 	resp, body := do(t, "POST", "http://"+s.Addrs().Publish+"/v1/publish", "x", "Content-Type", "text/plain")
 	if resp.StatusCode != 415 || resp.Header.Get("Accept-Encoding") != "" { // which would name the coding as what is wrong
 		t.Errorf("another media type: %d %v %s", resp.StatusCode, resp.Header, body)
+	}
+}
+
+// The event loop answers the first, and leaves the connection to net/http from the second on.
+func TestCodedContentBetweenOtherOnOneConnection(t *testing.T) {
+	s := start(t, nil)
+	c := s.read(q("topic", "orders"))
+	c.expect("runnel-open", "live")
+	conn, err := net.Dial("tcp", s.Addrs().Publish)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	var requests strings.Builder
+	for _, r := range []struct{ codings, content string }{
+		{"", "1"}, {"Content-Encoding:\r\nContent-Encoding: gzip\r\n", gzipped(t, "2")}, {"", "3"}, {"content-encoding: X-GZIP\r\n", gzipped(t, "4")}, {"", "5"},
+	} {
+		fmt.Fprintf(&requests, "POST /v1/topics/orders HTTP/1.1\r\nHost: hub\r\n%sContent-Length: %d\r\n\r\n%s", r.codings, len(r.content), r.content)
+	}
+	if _, err := io.WriteString(conn, requests.String()); err != nil {
+		t.Fatal(err)
+	}
+	answers := bufio.NewReader(conn)
+	for _, want := range []string{"1", "2", "3", "4", "5"} {
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if e, _ := c.next(); err != nil || resp.StatusCode != 200 || e.data != want || !strings.Contains(string(body), e.id) {
+			t.Errorf("%d %s, %v, and %+v", resp.StatusCode, body, err, e)
+		}
 	}
 }
