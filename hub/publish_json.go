@@ -110,6 +110,8 @@ func decodeDocument(body []byte, limit int64) (events []*event.Event, several bo
 	switch err := decodeJSON(body, &d); {
 	case errors.Is(err, errTextAfter):
 		return nil, false, refuse(http.StatusBadRequest, "json_malformed", "there is text after the document: send one event, or lines as application/x-ndjson")
+	case errors.Is(err, event.ErrSurrogate):
+		return nil, false, refuse(http.StatusBadRequest, "json_malformed", "%v", err)
 	case err != nil:
 		return nil, false, refuse(http.StatusBadRequest, "json_malformed", "%v: write {\"topic\": …, \"type\": …, \"data\": …} or dataBase64 in place of data", err)
 	}

@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"strconv"
@@ -14,8 +15,11 @@ import (
 // TrimBOM returns JSON text without the byte order mark that some programs write before it (RFC 8259, section 8.1).
 func TrimBOM(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\ufeff")) }
 
-// CheckSurrogates returns an error that names the first escape of JSON text that is half of a character: a surrogate without the other one
-// of its pair (RFC 7493, section 2.1). Decoders put another character in its place, and say nothing.
+// ErrSurrogate says that JSON text has an escape that is half of a character.
+var ErrSurrogate = errors.New("is half of a character")
+
+// CheckSurrogates returns ErrSurrogate, naming the escape, when JSON text has a surrogate without the other one of its pair (RFC 7493,
+// section 2.1). Decoders put another character in its place, and say nothing.
 func CheckSurrogates(text []byte) error {
 	for {
 		at := bytes.IndexByte(text, '\\') // which JSON has in strings alone
@@ -27,7 +31,7 @@ func CheckSurrogates(text []byte) error {
 		if utf16.IsSurrogate(unit) {
 			low, more := codeUnit(text[size:])
 			if utf16.DecodeRune(unit, low) == utf8.RuneError {
-				return fmt.Errorf("%s is half of a character: write both halves of its surrogate pair, or the character itself", text[:size])
+				return fmt.Errorf("%s %w: write both halves of its surrogate pair, or the character itself", text[:size], ErrSurrogate)
 			}
 			size += more
 		}
