@@ -40,7 +40,7 @@ func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	switch r.Method {
 	case http.MethodOptions:
-		preflight(w, "GET, HEAD", "Authorization, Cache-Control, Last-Event-ID")
+		preflight(w, "GET, HEAD")
 		return nil
 	case http.MethodGet, http.MethodHead:
 	default:

@@ -3,10 +3,10 @@ package hub
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/runnel-dev/runnel/hub/auth"
+	"github.com/runnel-dev/runnel/hub/config"
 )
 
 const (
@@ -45,7 +45,7 @@ func (h *Hub) serveTickets(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	switch r.Method {
 	case http.MethodOptions:
-		preflight(w, "POST", "Authorization, Content-Type")
+		preflight(w, "POST")
 		return nil
 	case http.MethodPost:
 	default:
@@ -113,7 +113,7 @@ func readTicketRequest(w http.ResponseWriter, r *http.Request) (asked ticketRequ
 		asked.Origin = r.Header.Get("Origin")
 		return asked, nil
 	}
-	if u, err := url.Parse(asked.Origin); err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != asked.Origin {
+	if _, ok := config.ParseOrigin(asked.Origin); !ok {
 		return asked, refuse(http.StatusBadRequest, "origin_malformed", "origin %s: write one as browsers send it, such as https://shop.example", quote(asked.Origin))
 	}
 	return asked, nil

@@ -146,7 +146,7 @@ func (s *Subscribers) open(ctx context.Context, c Credentials) (*Reader, error) 
 	if c.late(time.UnixMilli(content.Made), now.Truncate(time.Millisecond)) {
 		return nil, fmt.Errorf("%w: it was to be opened within %v, and after that only a subscriber that comes back with a cursor, as Last-Event-ID or last_event_id, opens it: ask POST /v1/tickets for a new one", ErrTicket, TicketWindow)
 	}
-	if content.Origin != "" && c.Origin != "" && c.Origin != content.Origin {
+	if content.Origin != "" && c.Origin != "" && !config.SameOrigin(c.Origin, content.Origin) {
 		return nil, ErrOrigin
 	}
 	claims, err := readClaims(content.Claims)

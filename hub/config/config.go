@@ -130,7 +130,7 @@ type Limits struct {
 
 // CORS says which web pages of other origins may read.
 type CORS struct {
-	// AllowedOrigins as browsers send them, or the single entry "*".
+	// AllowedOrigins as browsers send them, `https://*.host` for those below a host, or the single entry "*".
 	AllowedOrigins []string `json:"allowedOrigins,omitempty"`
 	// AllowCredentials allows cookies and other credentials; not together with "*".
 	AllowCredentials bool `json:"allowCredentials,omitempty"`

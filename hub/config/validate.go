@@ -40,12 +40,7 @@ func (c *Config) Validate() error {
 	if c.Limits.EventBytes > c.Retention.Bytes/2 {
 		v.fail("limits.eventBytes", "%d is more than half of retention.bytes, %d: an event must fit the history", c.Limits.EventBytes, c.Retention.Bytes)
 	}
-	bounds(v, "cors.allowedOrigins", len(c.CORS.AllowedOrigins), 0, maxOrigins)
-	for i, o := range c.CORS.AllowedOrigins {
-		if o == "*" && (len(c.CORS.AllowedOrigins) > 1 || c.CORS.AllowCredentials) {
-			v.fail(fmt.Sprintf("cors.allowedOrigins[%d]", i), "* stands alone and without allowCredentials")
-		}
-	}
+	v.cors("cors.allowedOrigins", c.CORS)
 	bounds(v, "limits.connectionsPerIdentity", c.Limits.ConnectionsPerIdentity, 0, maxConns)
 	bounds(v, "limits.publishRate", c.Limits.PublishRate, 0, maxRate)
 	if c.TLS != nil {
@@ -80,6 +75,19 @@ func (v *checker) topics(ts []Topic) {
 		seen[t.Name] = true
 		bounds(v, path+".events", t.Events, 1, maxEvents)
 		bounds(v, path+".age", t.Age, Duration(time.Second), Duration(maxAge))
+	}
+}
+
+func (v *checker) cors(path string, c CORS) {
+	bounds(v, path, len(c.AllowedOrigins), 0, maxOrigins)
+	for i, text := range c.AllowedOrigins {
+		_, _, ok := parseOriginRule(text)
+		switch path := fmt.Sprintf("%s[%d]", path, i); {
+		case text == "*" && (len(c.AllowedOrigins) > 1 || c.AllowCredentials):
+			v.fail(path, "* stands alone and without allowCredentials")
+		case text != "*" && !ok:
+			v.fail(path, "%.80q is no origin: %s", text, originForm)
+		}
 	}
 }
 
