@@ -29,7 +29,8 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 	if err != nil || wait {
 		return wait, err
 	}
-	cfg, err := render.Config(resolved, &render.Cluster{Domain: r.ClusterDomain, Issuers: issuers})
+	v.first = v.firstHub()
+	cfg, err := render.Config(resolved, &render.Cluster{Domain: r.ClusterDomain, Issuers: issuers, FirstHub: v.first})
 	if err != nil {
 		v.problem = err
 		return false, nil

@@ -25,6 +25,9 @@ const (
 	// hubAnswerBytes bounds its answer, of which a few hundred bytes are used.
 	hubAnswerBytes = 1 << 20
 
+	// startingRole is the role of a hub that has not begun and has not taken over.
+	startingRole = "starting"
+
 	// nudgeAnnotation of a pod changes when its kubelet shall renew its mounted files.
 	nudgeAnnotation = "runnel.dev/config-hash"
 )
@@ -39,6 +42,8 @@ type HubStatus struct {
 	RestartNeeded string `json:"restartNeeded"`
 	// WatchError says why the hub notices changes late; empty when it notices them at once.
 	WatchError string `json:"watchError"`
+	// Role is what the hub is to the stream's other hubs.
+	Role string `json:"role"`
 	// Missing names what the hub waits for, such as "Secret shop-ci, key token"; it runs without meanwhile.
 	Missing []string `json:"missing"`
 }

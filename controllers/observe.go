@@ -31,28 +31,33 @@ func (r *Reconciler) readDeployment(ctx context.Context, v *view) error {
 	return nil
 }
 
+// readPods reads the stream's pods whose processes have not ended, the oldest first.
+func (r *Reconciler) readPods(ctx context.Context, v *view) error {
+	list := &corev1.PodList{}
+	err := r.Client.List(ctx, list, client.InNamespace(v.stream.Namespace), client.MatchingFields{hubIndex: v.stream.Name},
+		client.DisableReadYourWritesConsistency) // the operator writes nothing of a pod that it reads
+	if err != nil {
+		return fmt.Errorf("hub's pods: %w", err)
+	}
+	for i := range list.Items {
+		if pod := &list.Items[i]; !ended(pod) {
+			v.pods = append(v.pods, pod)
+		}
+	}
+	slices.SortFunc(v.pods, func(a, b *corev1.Pod) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+	})
+	return nil
+}
+
 // observe looks at the stream's pods, asks those that run which configuration they have, and has the kubelet renew the files of
 // those that have another, or miss something. It returns when to look again, or 0 when the next change is told by a watch.
 func (r *Reconciler) observe(ctx context.Context, v *view) (time.Duration, error) {
 	if v.deployment == nil {
 		return 0, nil // pods with the stream's label are then somebody else's
 	}
-	list := &corev1.PodList{}
-	err := r.Client.List(ctx, list, client.InNamespace(v.stream.Namespace), client.MatchingFields{hubIndex: v.stream.Name},
-		client.DisableReadYourWritesConsistency) // the operator writes nothing of a pod that it reads
-	if err != nil {
-		return 0, fmt.Errorf("hub's pods: %w", err)
-	}
-	pods := make([]*corev1.Pod, 0, len(list.Items))
-	for i := range list.Items {
-		pod := &list.Items[i]
-		if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded || pod.DeletionTimestamp != nil && !isReady(pod) {
-			continue // it ended, or drains
-		}
-		pods = append(pods, pod)
-	}
-	slices.SortFunc(pods, func(a, b *corev1.Pod) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+	pods := slices.DeleteFunc(slices.Clone(v.pods), func(pod *corev1.Pod) bool {
+		return pod.DeletionTimestamp != nil && !isReady(pod) // it drains
 	})
 	for _, pod := range pods {
 		v.hubs = append(v.hubs, hub{name: pod.Name, ready: isReady(pod), leaving: pod.DeletionTimestamp != nil, failure: podFailure(pod)})
@@ -91,11 +96,12 @@ func (r *Reconciler) ask(ctx context.Context, v *view, pods []*corev1.Pod, known
 			}
 			h.asked, h.configHash, h.refusal, h.missing = true, s.ConfigHash, s.ConfigError, s.Missing
 			h.restart, h.late = s.RestartNeeded, s.WatchError
+			h.unaware = s.Role == startingRole && v.first == string(pod.UID)
 		})
 	}
 	asking.Wait()
 	for i, pod := range pods {
-		if h := &v.hubs[i]; !h.confirmed && h.late == "" && h.loaded(v.configHash) {
+		if h := &v.hubs[i]; !h.confirmed && !h.unaware && h.late == "" && h.loaded(v.configHash) {
 			confirmed = append(confirmed, confirmation{instance(pod), v.configHash, now})
 		}
 	}
@@ -112,6 +118,7 @@ func (r *Reconciler) renew(ctx context.Context, v *view, pods []*corev1.Pod, kno
 	for i, h := range v.hubs {
 		late = late || h.late != ""
 		switch {
+		case h.unaware:
 		case h.leaving, h.loaded(v.configHash): // one that leaves has its files for the last time
 			continue
 		case !h.ready && len(h.missing) == 0:
@@ -122,7 +129,7 @@ func (r *Reconciler) renew(ctx context.Context, v *view, pods []*corev1.Pod, kno
 		stale = append(stale, pods[i])
 		switch {
 		case !h.asked, h.refusal != "":
-		case h.configHash != v.configHash:
+		case h.configHash != v.configHash, h.unaware:
 			pace = hasty
 		case pace == patient:
 			pace = waiting

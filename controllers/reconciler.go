@@ -75,7 +75,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, nil // owner references delete what belongs to it
 	}
 	v := &view{stream: stream, clusterDomain: r.ClusterDomain, configHash: stream.Status.ConfigHash, image: stream.Status.Image}
-	if err := r.readDeployment(ctx, v); err != nil {
+	if err := errors.Join(r.readDeployment(ctx, v), r.readPods(ctx, v)); err != nil {
 		return reconcile.Result{}, err
 	}
 	if !stream.Spec.Suspend {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,6 +36,11 @@ type view struct {
 	// image and configHash are those of the last configuration that was applied; empty if none ever was.
 	image, configHash string
 
+	// pods are the stream's whose processes have not ended, the oldest first.
+	pods []*corev1.Pod
+	// first is the UID of the one that the configuration names as the first; empty if it names none.
+	first string
+
 	// passing: some hubs take up a configuration of a moment ago, and are looked at again at once.
 	passing bool
 
@@ -65,6 +71,8 @@ type hub struct {
 	refusal string
 	// restart is what of it only a hub that starts anew can carry out.
 	restart string
+	// unaware: its file does not say yet that it is the first one, which waits for nobody.
+	unaware bool
 	// late is why it notices changes late.
 	late string
 	// missing names what it waits for.

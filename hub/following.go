@@ -130,7 +130,7 @@ func (p *peers) assume(from peer.Peer) (leads bool, err error) {
 // find looks for who leads now that one is not heard any more.
 func (p *peers) find(ctx context.Context, last peer.Peer) {
 	epoch := p.hub.log.Epoch()
-	seen := p.look(ctx, last.Address)
+	seen := p.look(ctx, 0, last.Address)
 	for _, s := range seen.peers {
 		if s.err == nil && s.state.Epoch == epoch && s.state.Role == peer.Leading {
 			p.redirect(last, s.state.Self)

@@ -46,8 +46,8 @@ type Options struct {
 
 	// PeerToken is the file with the token that the hub shows to the stream's other hubs, PodIP the address by which they know it, and
 	// Nameserver, as host:port, who knows theirs; an empty one is the system's. A hub without token or address takes nothing over and
-	// hands nothing over.
-	PeerToken, PodIP, Nameserver string
+	// hands nothing over. PodUID is that of the pod, by which a configuration names its first hub; without one, the hub is never that.
+	PeerToken, PodIP, PodUID, Nameserver string
 
 	// Portable serves every connection by a goroutine of its own, as encrypted ones are.
 	Portable bool

@@ -21,6 +21,7 @@ import (
 type peers struct {
 	hub      *Hub
 	self     peer.Peer
+	uid      string // of the pod; empty is unknown
 	resolver peer.Resolver
 	token    peer.TokenFile
 	client   *peer.Client
@@ -58,6 +59,12 @@ type peers struct {
 	outcome  *Handover
 	waiting  string
 	stopping bool
+	// first says that the configuration names this hub as the first one; hurry ends the look that a starting hub has under way.
+	first bool
+	hurry context.CancelFunc
+
+	// unseen says that the hub leads and others may not find it yet. It belongs to start, and then to run.
+	unseen bool
 }
 
 // grant is a right to append that was given away.
@@ -130,7 +137,7 @@ func (h *Hub) newPeers(o Options) (*peers, error) {
 	}
 	p := &peers{
 		hub: h, resolver: o.resolver, token: peer.TokenFile(o.PeerToken), times: usualTimes(), lost: make(chan error, 1),
-		role: peer.Starting, changed: make(chan struct{}), copiers: map[peer.Peer]int{},
+		uid: o.PodUID, role: peer.Starting, changed: make(chan struct{}), copiers: map[peer.Peer]int{},
 		self: peer.Peer{Address: h.admin.Addr().String(), Instance: event.NewEpoch() + event.NewEpoch(), Started: h.now().UnixNano()},
 	}
 	if o.times != nil {
@@ -148,6 +155,7 @@ func (h *Hub) newPeers(o Options) (*peers, error) {
 		p.resolver, p.self.Address = dns, dns.Self()
 	}
 	p.self.Address = cmp.Or(o.self, p.self.Address)
+	p.named(c)
 	var err error
 	if p.client, err = peer.NewClient(p.Credentials); err != nil {
 		return nil, err
@@ -265,6 +273,9 @@ func (p *peers) run(ctx context.Context) {
 		role, _, changed := p.now()
 		switch role {
 		case peer.Leading:
+			if p.unseen {
+				p.yield(ctx, changed)
+			}
 			p.insist(ctx, changed)
 		case peer.Following:
 			if err := p.follow(ctx); err != nil {

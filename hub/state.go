@@ -128,6 +128,7 @@ func (h *Hub) Reload(c *config.Config) error {
 	}
 	h.wanted = c
 	h.troubles.refused(nil)
+	h.peers.named(c.Peers)
 	h.put(s)
 	return nil
 }

@@ -16,15 +16,24 @@ import (
 // be taken over from. It fails only with the context.
 func (p *peers) start(ctx context.Context) error {
 	if reason := p.unable(); reason != "" {
-		p.begin(Handover{Result: resultMissed, Reason: reason}, nil)
+		o := Handover{Result: resultMissed, Reason: reason}
+		if p.isFirst() {
+			o = Handover{Result: resultFirst}
+		}
+		p.begin(o, nil)
 		return nil
 	}
 	searching, copying := time.Now(), p.times.Copy
 	deadline, wait := searching.Add(p.times.Search), firstPause
 	for {
-		seen := p.look(ctx)
+		seen, first := p.survey(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if first {
+			p.unseen = true
+			p.begin(Handover{Result: resultFirst}, nil)
+			return nil
 		}
 		from, reason := "", seen.waits(p.self, time.Since(searching) < p.times.Answer)
 		if leader := seen.leader(); leader != nil {
@@ -134,11 +143,17 @@ type look struct {
 	peers  []sighting
 }
 
-// look asks all peers that are listed, those that they follow and some others.
-func (p *peers) look(ctx context.Context, others ...string) look {
+// look asks all peers that are listed, those that they follow and some others. The name server has so long to answer; zero is its usual
+// time.
+func (p *peers) look(ctx context.Context, within time.Duration, others ...string) look {
 	var l look
 	var listed []string
-	listed, l.listed, l.err = p.resolver.Peers(ctx)
+	asking, cancel := ctx, context.CancelFunc(func() {})
+	if within > 0 {
+		asking, cancel = context.WithTimeout(ctx, within)
+	}
+	listed, l.listed, l.err = p.resolver.Peers(asking)
+	cancel()
 	asked := map[string]bool{p.self.Address: true, "": true}
 	for next := append(listed, others...); len(next) > 0; {
 		var now []string

@@ -20,10 +20,11 @@ import (
 	"github.com/runnel-dev/runnel/hub/reference"
 )
 
-// podVariable and nameserverVariable are the environment variables with the pod's address, and with the name server that knows those of
-// the stream's other hubs as host:port; unset is the system's.
+// podVariable, uidVariable and nameserverVariable are the environment variables with the pod's address, with its UID, and with the name
+// server that knows the addresses of the stream's other hubs as host:port; unset is the system's.
 const (
 	podVariable        = "RUNNEL_POD_IP"
+	uidVariable        = "RUNNEL_POD_UID"
 	nameserverVariable = "RUNNEL_NAMESERVER"
 )
 
@@ -71,7 +72,7 @@ func run(ctx context.Context, args []string) error {
 	limits := readLimits(logger)
 	h, err := hub.New(hub.Options{
 		Config: c, Version: process.Version(version), References: *references, Process: limits, SubscribeAddr: *subscribe, PublishAddr: *publish, AdminAddr: *admin, Logger: logger, Portable: *portable,
-		PeerToken: *token, PodIP: os.Getenv(podVariable), Nameserver: os.Getenv(nameserverVariable),
+		PeerToken: *token, PodIP: os.Getenv(podVariable), PodUID: os.Getenv(uidVariable), Nameserver: os.Getenv(nameserverVariable),
 	})
 	if err != nil {
 		return errors.Join(err, follower.Close())

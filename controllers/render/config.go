@@ -16,6 +16,8 @@ type Cluster struct {
 	// Issuers of ServiceAccount tokens. None makes a hub that asks publishers with such tokens to come back later, and hands
 	// nothing over to its successor.
 	Issuers []config.Issuer
+	// FirstHub is the UID of the pod whose hub has nothing to take over; empty is none.
+	FirstHub string
 }
 
 // Config returns the hub's configuration; without a cluster, that of a hub which stands alone. Its error is an *InvalidError.
@@ -45,7 +47,7 @@ func Config(r Resolved, cluster *Cluster) (*config.Config, error) {
 		},
 	}
 	if cluster != nil {
-		c.Auth.Issuers, c.Peers = cluster.Issuers, peers(r, cluster.Domain)
+		c.Auth.Issuers, c.Peers = cluster.Issuers, peers(r, cluster)
 	}
 	if r.TLSSecret != "" {
 		c.TLS = &config.TLS{Secret: r.TLSSecret}

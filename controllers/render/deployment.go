@@ -152,7 +152,7 @@ func container(in Input) (*corev1ac.ContainerApplyConfiguration, error) {
 		WithImage(in.Image).
 		WithCommand("/hub").
 		WithArgs("--config="+configDir+"/"+ConfigKey, peerTokenFlag).
-		WithEnv(podIP()).
+		WithEnv(ofPod(podIPVariable, "status.podIP"), ofPod(podUIDVariable, "metadata.uid")).
 		WithPorts(
 			containerPort(portSubscribe, config.PortSubscribe),
 			containerPort(portPublish, config.PortPublish),

@@ -17,8 +17,10 @@ const (
 	// peerTokenLifetime is the kubelet's usual one; it renews a token long before its end, and the hub reads it for each request.
 	peerTokenLifetime = time.Hour
 
-	// podIPVariable tells a hub which of the addresses of its peers is its own.
-	podIPVariable = "RUNNEL_POD_IP"
+	// podIPVariable tells a hub which of the addresses of its peers is its own, podUIDVariable whether it is the first one that its
+	// configuration names.
+	podIPVariable  = "RUNNEL_POD_IP"
+	podUIDVariable = "RUNNEL_POD_UID"
 )
 
 // peerAudience is the audience of a hub's token: publishers' tokens are of another one, so neither is of use as the other.
@@ -26,12 +28,13 @@ func peerAudience(namespace, name string) string { return "runnel.dev/peer/" + n
 
 // peers says how the stream's hubs find and know each other. The dot at the end of the name spares the search of the cluster's
 // other domains.
-func peers(r Resolved, domain string) *config.Peers {
+func peers(r Resolved, cluster *Cluster) *config.Peers {
 	name := HubName(r.Name)
 	return &config.Peers{
-		Service:  name + "." + r.Namespace + ".svc." + domain + ".",
+		Service:  name + "." + r.Namespace + ".svc." + cluster.Domain + ".",
 		Audience: peerAudience(r.Namespace, r.Name),
 		Account:  name,
+		First:    cluster.FirstHub,
 	}
 }
 
@@ -48,7 +51,8 @@ func tokenMount() *corev1ac.VolumeMountApplyConfiguration {
 	return corev1ac.VolumeMount().WithName(peerVolume).WithMountPath(peerDir).WithReadOnly(true)
 }
 
-func podIP() *corev1ac.EnvVarApplyConfiguration {
-	return corev1ac.EnvVar().WithName(podIPVariable).WithValueFrom(corev1ac.EnvVarSource().
-		WithFieldRef(corev1ac.ObjectFieldSelector().WithFieldPath("status.podIP")))
+// ofPod is an environment variable with a field of the pod.
+func ofPod(variable, path string) *corev1ac.EnvVarApplyConfiguration {
+	return corev1ac.EnvVar().WithName(variable).WithValueFrom(corev1ac.EnvVarSource().
+		WithFieldRef(corev1ac.ObjectFieldSelector().WithFieldPath(path)))
 }

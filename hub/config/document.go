@@ -55,8 +55,14 @@ func Decode(b []byte) (*Config, error) {
 	return c, nil
 }
 
-// Hash names a configuration: equal configurations have equal hashes, on the operator's side and on the hub's.
+// Hash names a configuration: equal configurations have equal hashes, on the operator's side and on the hub's. Peers.First is left out,
+// since it means nothing to a hub that has begun.
 func Hash(c *Config) string {
+	if c.Peers != nil && c.Peers.First != "" {
+		named, peers := *c, *c.Peers
+		peers.First = ""
+		named.Peers, c = &peers, &named
+	}
 	b, err := json.Marshal(c)
 	if err != nil {
 		// Only keys that are no JSON can fail here, and Decode and Validate let none in.

@@ -203,8 +203,11 @@ func nothing(s *sse.Stream) error {
 	return nil
 }
 
-// hubStatus is what a hub says of its configuration.
-type hubStatus struct{ ConfigHash, ConfigError, WatchError string }
+// hubStatus is what a hub says of its configuration, and of how it came to lead.
+type hubStatus struct {
+	ConfigHash, ConfigError, WatchError string
+	Handover                            struct{ Result string }
+}
 
 // hubStatus is what the stream's only hub says of itself.
 func (s *stream) hubStatus(ctx context.Context) (status hubStatus) {

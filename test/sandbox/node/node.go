@@ -69,7 +69,7 @@ type Options struct {
 type Node struct {
 	kubelet *kubelet.Kubelet
 	proxy   *proxy.Proxy
-	names   string // where its name server is asked
+	names   *dns.Server
 	cancel  context.CancelFunc
 	done    chan struct{}
 	err     error // why the kubelet ended; read after done
@@ -179,7 +179,7 @@ func start(ctx context.Context, o Options) (*Node, error) {
 		p.informers.Shutdown()
 		return nil, errors.Join(err, p.kubelet.Close(), p.names.Close())
 	}
-	n := &Node{kubelet: p.kubelet, proxy: p.proxy, names: p.names.Address(), cancel: cancel, done: make(chan struct{})}
+	n := &Node{kubelet: p.kubelet, proxy: p.proxy, names: p.names, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(n.done)
 		n.err = p.run(ctx)
@@ -225,7 +225,10 @@ func (n *Node) Stop() error {
 
 // Nameserver is where names like shop-publish.team-a.svc.cluster.local are asked for, as host:port, by UDP and TCP. Pods
 // find it in RUNNEL_NAMESERVER.
-func (n *Node) Nameserver() string { return n.names }
+func (n *Node) Nameserver() string { return n.names.Address() }
+
+// SilenceNames has the name server answer no question any more, or all again.
+func (n *Node) SilenceNames(on bool) { n.names.Silence(on) }
 
 // ServiceURL is where a Service's port is reached from this machine, such as http://127.96.0.7:8081. The name may be
 // empty for a Service with one port. Where ports below 1024 are not allowed, they are moved by 8000, and the URL says so.

@@ -11,6 +11,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -47,6 +48,7 @@ type Server struct {
 	slices   cache.SharedIndexInformer
 	udp      *net.UDPConn
 	tcp      net.Listener
+	silent   atomic.Bool
 
 	mu    sync.Mutex // guards conns
 	conns map[net.Conn]bool
@@ -86,6 +88,9 @@ func (s *Server) listen() (err error) {
 func (s *Server) Address() string {
 	return net.JoinHostPort(host, strconv.Itoa(s.tcp.Addr().(*net.TCPAddr).Port))
 }
+
+// Silence has it answer no question any more, or all again.
+func (s *Server) Silence(on bool) { s.silent.Store(on) }
 
 // Close ends a server that is not run.
 func (s *Server) Close() error { return errors.Join(s.udp.Close(), s.tcp.Close()) }
@@ -173,11 +178,11 @@ func wait(ctx context.Context) {
 	}
 }
 
-// answer is what a message gets; nil if it is none, and so gets nothing. plain bounds it for who says no size of its own, and
+// answer is what a message gets; nil if it is none, or the server is silent, and so gets nothing. plain bounds it for who says no size of its own, and
 // largest for who does.
 func (s *Server) answer(in []byte, plain, largest int) []byte {
 	var message dnsmessage.Message
-	if message.Unpack(in) != nil || message.Response {
+	if message.Unpack(in) != nil || message.Response || s.silent.Load() {
 		return nil
 	}
 	limit := plain
