@@ -3,6 +3,7 @@ package hub
 import (
 	"net"
 	"net/http"
+	"strings"
 )
 
 // portName names a port of a hub.
@@ -52,6 +53,8 @@ func (h *Hub) misdirected(w http.ResponseWriter, r *http.Request, here portName,
 	case isProbed(r.URL.Path) && (there == "" || r.Method != http.MethodPost):
 		w.Header().Set("Allow", "GET, HEAD")
 		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "load balancers GET or HEAD here")
+	case (there == "" || there == here) && strings.HasPrefix(r.URL.Path, rawPath):
+		return refuse(http.StatusNotFound, "not_found", "there is nothing here: %s, where a topic has no '/': its tokens are parted by '.', and '/' within a value is ~2F", instead)
 	case there == "", there == here:
 		return refuse(http.StatusNotFound, "not_found", "there is nothing here: %s", instead)
 	}

@@ -78,27 +78,12 @@ func fill(t config.Template, claims map[string]any) (event.Selector, bool) {
 			if value == "" || strings.ContainsRune(value, '\uFFFD') {
 				return event.Selector{}, false // what was no text was read as U+FFFD, and two such values are not the same
 			}
-			text = escape(value)
+			text = event.EscapeToken(value)
 		}
 		tokens = append(tokens, text)
 	}
 	s, err := event.ParseSelector(strings.Join(tokens, "."))
 	return s, err == nil
-}
-
-// escape writes a value as one literal token: bytes outside A-Z a-z 0-9 _ - become ~ and their two upper-case hexadecimal digits.
-// Different values are different tokens.
-func escape(value string) string {
-	var b strings.Builder
-	for i := range len(value) {
-		switch c := value[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "~%02X", c)
-		}
-	}
-	return b.String()
 }
 
 // claimAt finds a claim by its path: the claim that is named so as a whole, dots and all, else what is inside the object that the

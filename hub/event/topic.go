@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Bounds of a topic.
@@ -65,7 +66,7 @@ func ParseSelector(s string) (Selector, error) {
 	for i, t := range tokens {
 		wild := t == OneToken || t == ManyTokens && i == len(tokens)-1
 		if !wild && (t == "" || strings.ContainsFunc(t, notTokenRune)) {
-			return Selector{}, fmt.Errorf("topic %s is malformed: write tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu; '*' stands for one whole token, a last '>' for one or more", quoted(s))
+			return Selector{}, malformed(s, t)
 		}
 	}
 	prefix := s
@@ -73,6 +74,35 @@ func ParseSelector(s string) (Selector, error) {
 		prefix = s[:i]
 	}
 	return Selector{text: s, tokens: tokens, prefix: prefix}, nil
+}
+
+// malformed says what a topic with a bad token would have to be. Most of them are made of values, such as addresses.
+func malformed(s, token string) error {
+	if strings.ContainsAny(token, "{}") {
+		return fmt.Errorf("topic %s is malformed: write the value of a claim in place of its name in braces, which stands for one in the topics of a token's issuer alone", quoted(s))
+	}
+	i := strings.IndexFunc(token, notTokenRune)
+	if i < 0 || strings.ContainsAny(token, OneToken+ManyTokens) {
+		return fmt.Errorf("topic %s is malformed: write tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu; '*' stands for one whole token, a last '>' for one or more", quoted(s))
+	}
+	_, size := utf8.DecodeRuneInString(token[i:])
+	character := token[i : i+size]
+	return fmt.Errorf("topic %s is malformed: write %s for %s. Topics are tokens of A-Z a-z 0-9 _ ~ - parted by '.'; a value is one token with each other byte, and '.' and '~', as ~ and two hexadecimal digits: "+
+		"alice@shop.example is alice~40shop~2Eexample", quoted(s), EscapeToken(character), strconv.Quote(character))
+}
+
+// EscapeToken writes a value as one literal token: bytes outside A-Z a-z 0-9 _ - become ~ and their two upper-case hexadecimal digits.
+// Different values are different tokens. An empty value is no token.
+func EscapeToken(value string) string {
+	var b strings.Builder
+	for i := range len(value) {
+		if c := value[i]; c != '~' && !notTokenRune(rune(c)) {
+			b.WriteByte(c)
+			continue
+		}
+		fmt.Fprintf(&b, "~%02X", value[i])
+	}
+	return b.String()
 }
 
 // quoted is what a message shows of a text that may be anything.

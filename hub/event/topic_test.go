@@ -113,3 +113,35 @@ func TestPrecedence(t *testing.T) {
 		}
 	}
 }
+
+// TestAMalformedTopicIsToldWhatToWrite has programs put values into topics as they are.
+func TestAMalformedTopicIsToldWhatToWrite(t *testing.T) {
+	const example = "alice@shop.example is alice~40shop~2Eexample"
+	for topic, want := range map[string][]string{
+		"users.alice@shop.example": {`write ~40 for "@"`, example},
+		"hosts.fe80::1":            {`write ~3A for ":"`, example},
+		"hosts.10.0.0.0/8":         {`write ~2F for "/"`},
+		"streets.Am Markt.1":       {`write ~20 for " "`},
+		"users.zoë":                {`write ~C3~AB for "ë"`},
+		"users.\xff":               {`write ~FF for "\xff"`},
+		"a\n":                      {`write ~0A for "\n"`},
+		"a%40b":                    {`write ~25 for "%"`},
+		"users.{sub}.x":            {"write the value of a claim in place of its name in braces"},
+		"a..b":                     {"write tokens of A-Z", "a last '>' for one or more"},
+		"a*":                       {"'*' stands for one whole token"},
+		">.a":                      {"a last '>' for one or more"},
+	} {
+		_, err := event.ParseSelector(topic)
+		for _, text := range want {
+			if err == nil || !strings.Contains(err.Error(), text) {
+				t.Errorf("%q: %v, want %q", topic, err, text)
+			}
+		}
+		if other := event.ValidateTopic(topic); other == nil || err == nil || other.Error() != err.Error() {
+			t.Errorf("%q: %v for publishers, %v for subscribers", topic, other, err)
+		}
+	}
+	if got := event.EscapeToken("alice@shop.example"); got != "alice~40shop~2Eexample" {
+		t.Error(got)
+	}
+}
