@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/runnel-dev/runnel/hub/auth"
 	"github.com/runnel-dev/runnel/hub/event"
 	"github.com/runnel-dev/runnel/hub/eventlog"
 	"github.com/runnel-dev/runnel/hub/peer"
@@ -128,10 +129,10 @@ func (h *Hub) keepAll(q peer.Append) (receipts []peer.Receipt, err error) {
 }
 
 // storeElsewhere has prepared events stored by who appends, in their order up to the first that is refused.
-func (h *Hub) storeElsewhere(events []*event.Event) (stored []answer, bad *problem) {
+func (h *Hub) storeElsewhere(who auth.Publisher, events []*event.Event) (stored []answer, bad *problem) {
 	receipts, err := h.forward(events, true)
 	for i, r := range receipts {
-		a, bad := answerFor(events[i], r.ID(), r.Duplicate, r.Err())
+		a, bad := h.answerFor(who, events[i], r.ID(), r.Duplicate, r.Err())
 		if bad != nil {
 			return stored, bad
 		}

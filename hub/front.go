@@ -85,7 +85,7 @@ func (p publishFront) Serve(r *http1.Request, answers []byte) ([]byte, http1.Ver
 		if errors.Is(err, eventlog.ErrSealed) { // since a moment ago: the publisher's rate counts it twice
 			return answers, http1.Pass
 		}
-		stored, bad = answerFor(e, receipt.ID, receipt.Duplicate, err)
+		stored, bad = h.answerFor(who, e, receipt.ID, receipt.Duplicate, err)
 	}
 	if bad != nil { // which has been counted already, so that it cannot be said again
 		return p.refuse(r, answers, bad)

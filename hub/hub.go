@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/runnel-dev/runnel/hub/auth"
 	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/hub/eventlog"
@@ -103,6 +105,7 @@ type Hub struct {
 	turningAway       episode
 	rates             rates
 	forgeries         forgeries
+	suggestions       *rate.Limiter
 	batches           sync.Pool // of *batch
 
 	subscribe, publish, admin net.Listener
@@ -115,7 +118,7 @@ func New(o Options) (*Hub, error) {
 		headers: cmp.Or(o.headers, headerTimeout), body: cmp.Or(o.body, bodyTimeout), last: cmp.Or(o.last, lastRequestsTimeout),
 		wanted: o.Config, process: o.Process, version: o.Version,
 		portable: o.Portable, references: reference.In(o.References).Or(o.OtherReferences), remote: auth.NewRemoteKeys(o.Logger, o.now),
-		forgeries: newForgeries(),
+		forgeries: newForgeries(), suggestions: newSuggestions(),
 	}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)

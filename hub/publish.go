@@ -176,13 +176,13 @@ func (h *Hub) store(who auth.Publisher, e *event.Event) (answer, *problem) {
 	}
 	receipt, err := h.keep(e)
 	if errors.Is(err, eventlog.ErrSealed) {
-		stored, bad := h.storeElsewhere([]*event.Event{e})
+		stored, bad := h.storeElsewhere(who, []*event.Event{e})
 		if bad != nil {
 			return answer{}, bad
 		}
 		return stored[0], nil
 	}
-	return answerFor(e, receipt.ID, receipt.Duplicate, err)
+	return h.answerFor(who, e, receipt.ID, receipt.Duplicate, err)
 }
 
 // prepare checks an event that is about to be stored. Its id counts for its publisher and topic alone.
@@ -206,10 +206,10 @@ func (h *Hub) keep(e *event.Event) (eventlog.Receipt, error) {
 }
 
 // answerFor is what a publisher gets for what a log answered.
-func answerFor(e *event.Event, id event.ID, duplicate bool, err error) (answer, *problem) {
+func (h *Hub) answerFor(who auth.Publisher, e *event.Event, id event.ID, duplicate bool, err error) (answer, *problem) {
 	switch {
 	case errors.Is(err, eventlog.ErrUndeclared):
-		return answer{}, undeclared(err)
+		return answer{}, h.undeclared(e.Topic, mayPublish(who))
 	case errors.Is(err, eventlog.ErrComplete):
 		return answer{}, refuse(http.StatusConflict, "topic_complete", "%v: publish to another topic", err)
 	case errors.Is(err, eventlog.ErrIDReused):
@@ -236,10 +236,10 @@ func (h *Hub) storeAll(who auth.Publisher, events []*event.Event) (stored []answ
 					return stored, bad
 				}
 			}
-			more, bad := h.storeElsewhere(events[i:])
+			more, bad := h.storeElsewhere(who, events[i:])
 			return append(stored, more...), bad
 		}
-		a, bad := answerFor(e, receipt.ID, receipt.Duplicate, err)
+		a, bad := h.answerFor(who, e, receipt.ID, receipt.Duplicate, err)
 		if bad != nil {
 			return stored, bad
 		}
@@ -255,7 +255,7 @@ func (h *Hub) checkAll(who auth.Publisher, events []*event.Event) *problem {
 			return bad
 		}
 		if _, err := h.log.Topic(e.Topic); err != nil {
-			return undeclared(err)
+			return h.undeclared(e.Topic, mayPublish(who))
 		}
 	}
 	return nil
@@ -267,7 +267,7 @@ func (h *Hub) check(who auth.Publisher, e *event.Event) *problem {
 		return refuse(http.StatusBadRequest, "topic_malformed", "%v", err)
 	}
 	if !who.MayPublish(e.Topic) {
-		return refuse(http.StatusForbidden, "topic_not_granted", "%s may not publish to %s: grant it in spec.auth.publishers", who.Name, e.Topic)
+		return h.mayNotPublish(who, e.Topic)
 	}
 	switch err := e.Validate(); {
 	case errors.Is(err, event.ErrData):

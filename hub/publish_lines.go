@@ -90,7 +90,7 @@ func (h *Hub) publishBatch(who auth.Publisher, b *batch, limit int64) *problem {
 		if bad == nil && !rest.begun() {
 			receipt, err := h.keep(e)
 			if !errors.Is(err, eventlog.ErrSealed) {
-				stored, bad := answerFor(e, receipt.ID, receipt.Duplicate, err)
+				stored, bad := h.answerFor(who, e, receipt.ID, receipt.Duplicate, err)
 				h.answerLine(b, i, e, stored, bad)
 				continue
 			}
@@ -102,7 +102,7 @@ func (h *Hub) publishBatch(who auth.Publisher, b *batch, limit int64) *problem {
 		h.answerLine(b, i, e, answer{}, bad)
 	}
 	h.log.Announce()
-	h.storeRest(b, lines, &rest)
+	h.storeRest(who, b, lines, &rest)
 	return nil
 }
 
@@ -126,7 +126,7 @@ func (r *elsewhere) add(e *event.Event, bad *problem) {
 }
 
 // storeRest has the rest of a batch of so many lines stored by who appends, in its order.
-func (h *Hub) storeRest(b *batch, lines int, rest *elsewhere) {
+func (h *Hub) storeRest(who auth.Publisher, b *batch, lines int, rest *elsewhere) {
 	if !rest.begun() {
 		return
 	}
@@ -136,7 +136,7 @@ func (h *Hub) storeRest(b *batch, lines int, rest *elsewhere) {
 		switch {
 		case bad != nil:
 		case len(receipts) > 0:
-			stored, bad = answerFor(e, receipts[0].ID(), receipts[0].Duplicate, receipts[0].Err())
+			stored, bad = h.answerFor(who, e, receipts[0].ID(), receipts[0].Duplicate, receipts[0].Err())
 			receipts = receipts[1:]
 		default:
 			bad = notStored(err)

@@ -39,7 +39,7 @@ func (h *Hub) completing(topic string) publishing {
 			}
 			end, err = receipts[0].ID(), receipts[0].Err()
 		}
-		stored, bad := answerFor(e, end, false, err)
+		stored, bad := h.answerFor(who, e, end, false, err)
 		if bad != nil {
 			return bad
 		}
@@ -88,7 +88,7 @@ func (h *Hub) describing(topic string) publishing {
 		}
 		usage, err := h.log.Topic(topic)
 		if err != nil {
-			return undeclared(err)
+			return h.undeclared(topic, mayPublish(who))
 		}
 		writeJSON(w, http.StatusOK, h.topicInfo(usage))
 		return nil

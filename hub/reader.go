@@ -66,11 +66,11 @@ func (h *Hub) letIn(w http.ResponseWriter, r *http.Request, q query) (*admission
 	}
 	for _, selector := range q.selectors {
 		if !who.MayRead(selector) {
-			return nil, notGranted(who, selector)
+			return nil, h.mayNotRead(who, selector)
 		}
 	}
 	if err := h.log.Declared(q.selectors); err != nil {
-		return nil, undeclared(err)
+		return nil, h.undeclaredTo(who, err)
 	}
 	who = who.Admitted()
 	if bad := h.admit(who.Identity()); bad != nil {
@@ -138,11 +138,6 @@ func (h *Hub) notReady(err error) *problem {
 	p := refuse(http.StatusServiceUnavailable, "not_ready", "%v: come back after the time in Retry-After", err).later(h.pool.Retry())
 	p.turnedAway = forKeys
 	return p
-}
-
-// notGranted names a topic or pattern that a reader may not read. A wildcard needs a grant that holds all that it stands for.
-func notGranted(who *auth.Reader, selector event.Selector) *problem {
-	return refuse(http.StatusForbidden, "topic_not_granted", "you may not read %s: %s", selector, who.Advice(selector))
 }
 
 // Codes of requests without any credential, and with a token that is of no use.

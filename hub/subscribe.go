@@ -89,7 +89,7 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, q query) *problem {
 	}
 	sub, opening, err := h.log.Subscribe(q.selectors, q.start)
 	if err != nil {
-		return undeclared(err) // since a moment ago
+		return h.undeclaredTo(admitted.who, err) // since a moment ago
 	}
 	if opening.Reason != "" && q.asked.FailOnGap {
 		return gone(opening)
@@ -148,10 +148,6 @@ func (h *Hub) header(w http.ResponseWriter, r *http.Request, q query) http.Heade
 func gone(o eventlog.Opening) *problem {
 	return refuse(http.StatusGone, "gap", "events of %s after your cursor are gone (%s): fetch the state anew and go on with last_event_id=%s",
 		strings.Join(o.Lost, ", "), o.Reason, o.Cursor)
-}
-
-func undeclared(err error) *problem {
-	return refuse(http.StatusNotFound, "topic_not_declared", "%v: add it to the stream's spec.topics", err)
 }
 
 // query is what a reader asks for.

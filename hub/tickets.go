@@ -82,11 +82,11 @@ func (h *Hub) ticket(s *state, who *auth.Reader, asked ticketRequest) (auth.Tick
 	}
 	for _, selector := range selectors {
 		if !who.MayRead(selector) {
-			return auth.Ticket{}, notGranted(who, selector)
+			return auth.Ticket{}, h.mayNotRead(who, selector)
 		}
 	}
 	if err := h.log.Declared(selectors); err != nil {
-		return auth.Ticket{}, undeclared(err)
+		return auth.Ticket{}, h.undeclaredTo(who, err)
 	}
 	ticket, err := s.subscribers.Ticket(who, selectors, asked.Origin)
 	switch {

@@ -53,7 +53,7 @@ func TestATicketOpensAStreamWithoutHeaders(t *testing.T) {
 	s.publish("users.alice.x", "mine")
 	c.expect("", "mine")
 	for query, want := range map[string]string{
-		"topic=undeclared":    `you may not read undeclared: ask POST /v1/tickets for a ticket that holds it`,
+		"topic=undeclared":    `you may not read undeclared: your ticket is for orders, users.alice.>: ask POST /v1/tickets for a ticket that holds it`,
 		"topic=users.bob.x":   `you may not read users.bob.x`,
 		"topic=users.alice.>": ``,
 	} {

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/runnel-dev/runnel/hub/config"
@@ -29,61 +28,62 @@ func newGrantRules(i config.TokenIssuer) (r grantRules, err error) {
 	return r, nil
 }
 
-// grants are the selectors that a token's claims fill the rules with, and whether a claim lists more topics than count.
-func (r grantRules) grants(claims map[string]any) (out []event.Selector, surplus bool) {
+// grants returns the selectors that a token's claims fill the rules with.
+func (r grantRules) grants(claims map[string]any) (out []event.Selector) {
 	for _, t := range r.templates {
-		if s, ok := fill(t, claims); ok {
+		if s, flaw := fill(t, claims); flaw == "" {
 			out = append(out, s)
 		}
 	}
-	if r.claim == "" {
-		return out, false
-	}
-	listed, _ := claimAt(claims, r.claim).([]any)
-	if one, ok := claimAt(claims, r.claim).(string); ok {
-		listed = []any{one}
-	}
+	listed, _ := r.listed(claims)
 	for _, l := range listed[:min(len(listed), maxClaimTopics)] {
 		text, _ := l.(string)
 		if s, err := event.ParseSelector(text); err == nil {
 			out = append(out, s)
 		}
 	}
-	return out, len(listed) > maxClaimTopics
+	return out
 }
 
-// advice says to a reader what its issuer would have to write into a token. It holds nothing of the reader's own claims.
-func (r grantRules) advice(surplus bool) string {
-	if surplus {
-		return fmt.Sprintf("your token's claim %s lists more topics than the %d that count, ask its issuer for one with fewer, or with patterns", r.claim, maxClaimTopics)
+// listed returns what the rules' claim lists, and whether it is there in a form that can be read. A text is a list of one.
+func (r grantRules) listed(claims map[string]any) (all []any, ok bool) {
+	if r.claim == "" {
+		return nil, false
 	}
-	if r.claim != "" {
-		return "ask its issuer for one whose claim " + r.claim + " lists it"
+	value := claimAt(claims, r.claim)
+	if one, ok := value.(string); ok {
+		return []any{one}, true
 	}
-	var texts []string
-	for _, t := range r.templates {
-		texts = append(texts, t.String())
-	}
-	return "tokens of its issuer may read " + strings.Join(texts, ", ")
+	all, ok = value.([]any)
+	return all, ok
 }
 
 // fill puts claims into a template. Each fills exactly one token, whatever its value. A template that needs a claim which is not
-// there, is empty or is no text grants nothing, and so does one that becomes too long for a topic.
-func fill(t config.Template, claims map[string]any) (event.Selector, bool) {
+// there, is empty or is no text grants nothing, and so does one that becomes too long for a topic: the flaw says why.
+func fill(t config.Template, claims map[string]any) (s event.Selector, flaw string) {
 	var tokens []string
 	for _, token := range t.Tokens() {
 		text := token.Text
 		if token.Claim != "" {
-			value, _ := claimAt(claims, token.Claim).(string)
-			if value == "" || strings.ContainsRune(value, '\uFFFD') {
-				return event.Selector{}, false // what was no text was read as U+FFFD, and two such values are not the same
+			claim := claimAt(claims, token.Claim)
+			value, isText := claim.(string)
+			switch {
+			case claim == nil:
+				return s, "its claim " + token.Claim + " is missing"
+			case !isText, strings.ContainsRune(value, '\uFFFD'): // what was no text was read as U+FFFD, and two such values are not the same
+				return s, "its claim " + token.Claim + " is no text"
+			case value == "":
+				return s, "its claim " + token.Claim + " is empty"
 			}
 			text = event.EscapeToken(value)
 		}
 		tokens = append(tokens, text)
 	}
 	s, err := event.ParseSelector(strings.Join(tokens, "."))
-	return s, err == nil
+	if err != nil {
+		return event.Selector{}, "it is longer than a topic may be with its claims"
+	}
+	return s, ""
 }
 
 // claimAt finds a claim by its path: the claim that is named so as a whole, dots and all, else what is inside the object that the

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -21,7 +20,8 @@ type Reader struct {
 	grants    []event.Selector
 	// ticket is what the reader's ticket is for; nil for a reader that came with its token.
 	ticket []event.Selector
-	advice string
+	// rules that gave the grants; nil for one that was let in before.
+	rules *grantRules
 	// identity of one that was let in; the others' is made when it is asked for.
 	identity string
 	// admitted is what Admitted returns, once it has been asked.
@@ -65,14 +65,6 @@ func (r *Reader) Until() time.Time {
 	return r.expiry.Add(leeway)
 }
 
-// Advice says what to do about a selector that the reader may not read.
-func (r *Reader) Advice(s event.Selector) string {
-	if r.ticket != nil && !within(r.ticket, s) {
-		return "ask POST /v1/tickets for a ticket that holds it"
-	}
-	return r.advice
-}
-
 // Admitted is what Granted, Until and Identity need of a reader that has been let in. It may read nothing by itself, since what a token
 // grants takes much of the memory of a reader that is connected. Connections with the same token share it.
 func (r *Reader) Admitted() *Reader {
@@ -106,13 +98,7 @@ func (s *Subscribers) Granted(r *Reader, chosen []event.Selector) bool {
 
 // reader of a token whose claims hold.
 func (i *tokenIssuer) reader(c tokenClaims) *Reader {
-	var all map[string]any
-	if json.Unmarshal(c.raw, &all) != nil {
-		all = nil // no object: nothing is granted
-	}
-	grants, surplus := i.rules.grants(all)
 	return &Reader{
-		issuer: i.name, subject: c.Subject, claims: c.raw, expiry: c.Expiry.Time(),
-		grants: grants, advice: i.rules.advice(surplus),
+		issuer: i.name, subject: c.Subject, claims: c.raw, expiry: c.Expiry.Time(), grants: i.rules.grants(allClaims(c.raw)), rules: &i.rules,
 	}
 }

@@ -55,7 +55,7 @@ func TestWhoIsStillGrantedAfterAReload(t *testing.T) {
 			}
 		}
 	}
-	if r := byToken.Admitted(); reads(t, r, "users.alice.x") || !r.Until().Equal(byToken.Until()) || len(r.grants) > 0 || r.advice != "" {
+	if r := byToken.Admitted(); reads(t, r, "users.alice.x") || !r.Until().Equal(byToken.Until()) || len(r.grants) > 0 || r.rules != nil {
 		t.Errorf("%+v", r)
 	}
 	// A claim that no grant needed before may be needed now, of a ticket too.

@@ -63,8 +63,17 @@ var ErrIDReused = errors.New("id was used for another event")
 // ErrComplete says that a topic has had its last event.
 var ErrComplete = errors.New("is complete")
 
-// ErrUndeclared says that no rule of the stream covers a topic.
+// ErrUndeclared says that no rule of the stream covers a topic. The log's own errors are UndeclaredErrors.
 var ErrUndeclared = errors.New("is not declared")
+
+// UndeclaredError is ErrUndeclared for a topic or a pattern.
+type UndeclaredError struct{ Name string }
+
+// Error names the topic.
+func (e *UndeclaredError) Error() string { return "topic " + e.Name + " " + ErrUndeclared.Error() }
+
+// Unwrap returns ErrUndeclared.
+func (e *UndeclaredError) Unwrap() error { return ErrUndeclared }
 
 // ErrTooLarge says that an event alone would take more than the log may hold.
 var ErrTooLarge = errors.New("the event does not fit the history")

@@ -1,7 +1,6 @@
 package eventlog
 
 import (
-	"fmt"
 	"strings"
 	"time"
 )
@@ -90,7 +89,7 @@ func (m *Memory) topic(name string) (*topic, error) {
 	return t, nil
 }
 
-func undeclared(name string) error { return fmt.Errorf("topic %s %w", name, ErrUndeclared) }
+func undeclared(name string) error { return &UndeclaredError{name} }
 
 func (m *Memory) governing(name string) *rule {
 	for _, r := range m.rules {
