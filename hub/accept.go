@@ -11,6 +11,7 @@ const (
 	typeJSON        = "application/json"
 	typeEventStream = "text/event-stream"
 	typeLines       = "application/x-ndjson"
+	typeForm        = "application/x-www-form-urlencoded"
 )
 
 // negotiate chooses what a subscriber gets by its Accept headers (RFC 9110, section 12.5.1): what it prefers, and of two that it likes as

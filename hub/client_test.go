@@ -183,11 +183,18 @@ func open(t testing.TB, via http.RoundTripper, u string, header ...string) *read
 // tryOpen is open for a request that may fail.
 func tryOpen(t testing.TB, via http.RoundTripper, u string, header ...string) (*reader, error) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	r, err := http.NewRequestWithContext(ctx, "GET", u, nil)
+	r, err := http.NewRequest("GET", u, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return tryRequest(t, via, r, header...)
+}
+
+// tryRequest is tryOpen for any request.
+func tryRequest(t testing.TB, via http.RoundTripper, r *http.Request, header ...string) (*reader, error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r = r.WithContext(ctx)
 	r.Header.Set("Accept", "text/event-stream")
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// refuseContent refuses a request that has content, and returns nil for one that has none. A length that is not given says nothing: proxies
-// forward a request without content in chunks, or with an empty DATA frame at its end (RFC 9112, section 6.3, and RFC 9113, section 8.1).
-// That end has as much time to come as the headers had.
-func (h *Hub) refuseContent(w http.ResponseWriter, r *http.Request) *problem {
+// hasContent reports whether a request has content. A length that is not given says nothing: proxies forward a request without content in
+// chunks, or with an empty DATA frame at its end (RFC 9112, section 6.3, and RFC 9113, section 8.1). That end has as much time to come as the
+// headers had. Content that is there is not read any more.
+func (h *Hub) hasContent(w http.ResponseWriter, r *http.Request) (bool, *problem) {
 	if r.ContentLength == 0 {
-		return nil
+		return false, nil
 	}
 	connection := http.NewResponseController(w)
 	var err error
@@ -23,13 +23,22 @@ func (h *Hub) refuseContent(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	if errors.Is(err, io.EOF) {
 		_ = connection.SetReadDeadline(time.Time{})
-		return nil
+		return false, nil
 	}
 	_ = connection.SetReadDeadline(time.Now()) // the server would wait for the rest before it answers
 	if err != nil {
-		return bodyUnreadable()
+		return false, bodyUnreadable()
 	}
-	return refuse(http.StatusBadRequest, "body_unwanted", "%s takes no body here: leave it out, and Content-Length and Transfer-Encoding with it", r.Method)
+	return true, nil
+}
+
+// refuseContent refuses a request that has content, and returns nil for one that has none.
+func (h *Hub) refuseContent(w http.ResponseWriter, r *http.Request) *problem {
+	has, bad := h.hasContent(w, r)
+	if has {
+		return refuse(http.StatusBadRequest, "body_unwanted", "%s takes no body here: leave it out, and Content-Length and Transfer-Encoding with it", r.Method)
+	}
+	return bad
 }
 
 // bodyUnreadable is the answer to a body that did not come as a whole.

@@ -25,7 +25,7 @@ type conversations struct {
 
 // converse gives a reader's connection to goroutines of its own, if it is of HTTP/1. The reader's owner knows from then on when it leaves.
 func (h *Hub) converse(w http.ResponseWriter, r *http.Request, q query) bool {
-	if r.ProtoMajor != 1 || r.Method != http.MethodGet {
+	if r.ProtoMajor != 1 || r.Method == http.MethodHead {
 		return false
 	}
 	if _, byFront := w.(*direct); byFront {

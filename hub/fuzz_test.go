@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -15,19 +16,22 @@ import (
 	"github.com/runnel-dev/runnel/hub/eventlog"
 )
 
-// FuzzQuery holds that what is taken of a reader's query is within its bounds, and that a problem says what to do.
+// FuzzQuery holds that what is taken of a subscriber's parameters, from a form or from JSON, is within its bounds, and that a problem says what to do.
 func FuzzQuery(f *testing.F) {
 	for _, seed := range []string{
 		"topic=a&topic=b.*", "topic=%3E&replay=1&heartbeat=30s&heartbeat_mode=event", "topic=a&since=15m&flush=2s&format=cloudevents&conflate=latest",
 		"topic=a&since=2026-01-31T10:00:00Z&on_gap=fail&control=off&padding=true", "topic=a&last_event_id=earliest", "topic=a..b", "%", "topic=a&replay=-1",
+		`{"topic":["a","b.*"],"replay":1,"heartbeat":30,"padding":true,"since":null,"last_event_id":"earliest","other":{"a":[]}}`, `{"topic":[["a"]]}`,
 	} {
 		f.Add(seed, "abcdefgh-1")
 	}
 	f.Fuzz(func(t *testing.T, query, cursor string) {
-		r := httptest.NewRequest("GET", "/v1/events", nil)
-		r.URL.RawQuery = query
-		r.Header.Set("Last-Event-ID", cursor)
-		got, bad := readQuery(r, "")
+		p := &parameters{}
+		if decodeJSON([]byte(query), p) != nil {
+			p = &parameters{}
+			p.addURL(query, "")
+		}
+		got, bad := p.query(http.Header{"Last-Event-Id": {cursor}})
 		if bad != nil {
 			if bad.Status != 400 || bad.Detail == "" || bad.Code == "" || !utf8.ValidString(bad.Detail) || len(bad.Detail) > 1024 {
 				t.Fatalf("%+v", bad)

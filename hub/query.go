@@ -19,20 +19,27 @@ const (
 // earliest as a cursor asks for all that is retained.
 const earliest = "earliest"
 
-// readQuery reads what a subscriber asks for in its URL. A topic in the path stands for those of the query.
-func readQuery(r *http.Request, topic string) (query, *problem) {
-	p := &parameters{}
-	for name, value := range formPairs(r.URL.RawQuery) {
-		if topic != "" && name == "topic" {
+// addURL adds the parameters of a URL. A topic in its path stands for those of the query.
+func (p *parameters) addURL(rawQuery, topic string) {
+	if topic == "" {
+		p.addForm(rawQuery)
+		return
+	}
+	for name, value := range formPairs(rawQuery) {
+		if name == "topic" {
 			p.ignore(name)
 			continue
 		}
 		p.add(name, value)
 	}
-	if topic != "" {
-		p.add("topic", topic)
+	p.add("topic", topic)
+}
+
+// addForm adds the parameters of a form.
+func (p *parameters) addForm(text string) {
+	for name, value := range formPairs(text) {
+		p.add(name, value)
 	}
-	return p.query(r.Header)
 }
 
 // query reads what the parameters and a header ask for.
@@ -50,7 +57,7 @@ func (p *parameters) query(header http.Header) (q query, bad *problem) {
 
 func readSelectors(topics []string) ([]event.Selector, *problem) {
 	if len(topics) == 0 {
-		return nil, refuse(http.StatusBadRequest, "topic_missing", "no topic: write /v1/events?topic=a&topic=b.*")
+		return nil, refuse(http.StatusBadRequest, "topic_missing", "no topic: write /v1/events?topic=a&topic=b.*, or POST these parameters")
 	}
 	if len(topics) > maxSelectors {
 		return nil, refuse(http.StatusBadRequest, "too_many_topics", "%d topics: write at most %d, or a pattern", len(topics), maxSelectors)

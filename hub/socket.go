@@ -13,7 +13,7 @@ import (
 // attach gives a reader's connection to the fan-out, when it is one that a shard can write to: of plain HTTP/1. What the client sent
 // after its request is thrown away. The reader's owner knows from then on when it leaves.
 func (h *Hub) attach(w http.ResponseWriter, r *http.Request, q query) bool {
-	if h.portable || !h.pool.HasSockets() || r.ProtoMajor != 1 || r.TLS != nil || r.Method != http.MethodGet || q.asked.Flush > 0 {
+	if h.portable || !h.pool.HasSockets() || r.ProtoMajor != 1 || r.TLS != nil || r.Method == http.MethodHead || q.asked.Flush > 0 {
 		return false
 	}
 	socket, ok := takeSocket(w, r)

@@ -38,16 +38,24 @@ func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
 	if !single && r.URL.Path != eventsPath || single && topic == "" {
 		return h.misdirected(w, r, subscribePort, "read /v1/events?topic=… or /v1/topics/{topic}/events")
 	}
-	switch r.Method {
-	case http.MethodOptions:
-		preflight(w, "GET, HEAD")
-		return nil
-	case http.MethodGet, http.MethodHead:
-	default:
-		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
-		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "readers GET; publishers POST to the publish port")
+	methods := "GET, HEAD"
+	if !single {
+		methods += ", POST, " + methodQuery
 	}
-	if bad := h.refuseContent(w, r); bad != nil {
+	p, bad := &parameters{}, (*problem)(nil)
+	switch {
+	case r.Method == http.MethodOptions:
+		preflight(w, methods)
+		return nil
+	case r.Method == http.MethodGet, r.Method == http.MethodHead:
+		bad = h.refuseContent(w, r)
+	case !single && (r.Method == http.MethodPost || r.Method == methodQuery):
+		bad = h.addContent(w, r, p)
+	default:
+		w.Header().Set("Allow", methods+", OPTIONS")
+		return refuse(http.StatusMethodNotAllowed, "method_not_allowed", "subscribers use %s here; publishers POST to the publish port", methods)
+	}
+	if bad != nil {
 		return bad
 	}
 	w.Header().Add("Vary", "Accept")
@@ -55,9 +63,10 @@ func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
 	if !ok {
 		return refuse(http.StatusNotAcceptable, "not_acceptable", "this is %s, or %s for who asks for it: accept one of them, or */*", typeEventStream, typeLines)
 	}
-	q, err := readQuery(r, topic)
-	if err != nil {
-		return err
+	p.addURL(r.URL.RawQuery, topic) // after the content: the cursor that a library appends to the URL is the newer one
+	q, bad := p.query(r.Header)
+	if bad != nil {
+		return bad
 	}
 	q.asked.Format.Lines = mediaType == typeLines
 	return h.stream(w, r, q)

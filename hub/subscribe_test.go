@@ -64,9 +64,12 @@ func TestStreamIsChunkedAndEndsWithItsTerminatorThenFIN(t *testing.T) {
 func TestBodiesThatNeverComeHoldNoConnection(t *testing.T) {
 	s := start(t, nil)
 	for request, want := range map[string]string{
-		"POST /v1/events?topic=orders HTTP/1.1": "405 Method Not Allowed",
-		"GET /v1/events?topic=orders HTTP/1.1":  "400 Bad Request",
-		"GET /nowhere HTTP/1.1":                 "404 Not Found",
+		"PUT /v1/events?topic=orders HTTP/1.1":   "405 Method Not Allowed",
+		"POST /v1/topics/orders/events HTTP/1.1": "405 Method Not Allowed",
+		"POST /v1/events?topic=orders HTTP/1.1":  "415 Unsupported Media Type",
+		"QUERY /v1/events?topic=orders HTTP/1.1": "415 Unsupported Media Type",
+		"GET /v1/events?topic=orders HTTP/1.1":   "400 Bad Request",
+		"GET /nowhere HTTP/1.1":                  "404 Not Found",
 	} {
 		r, _ := raw(t, s.Addrs().Subscribe, request+"\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
 		answer, err := io.ReadAll(r) // ends with the connection
@@ -145,7 +148,8 @@ func TestSubscribeRefusals(t *testing.T) {
 		"elsewhere":      {"GET", "/v2/events", nil, 404, "not_found"},
 		"no name":        {"GET", "/v1/topics//events?topic=orders", nil, 404, "not_found"},
 		"double slash":   {"GET", "//v1/events?topic=orders", nil, 404, "not_found"},
-		"post":           {"POST", "/v1/events?topic=orders", nil, 405, "method_not_allowed"},
+		"put":            {"PUT", "/v1/events?topic=orders", nil, 405, "method_not_allowed"},
+		"post to topic":  {"POST", "/v1/topics/orders/events", nil, 405, "method_not_allowed"},
 		"accept":         {"GET", "/v1/events?topic=orders", []string{"Accept", "application/json"}, 406, "not_acceptable"},
 		"accept q=0":     {"GET", "/v1/events?topic=orders", []string{"Accept", "text/event-stream;q=0"}, 406, "not_acceptable"},
 		"origin":         {"GET", "/v1/events?topic=orders", []string{"Origin", "https://evil.example"}, 403, "origin_not_allowed"},

@@ -99,11 +99,8 @@ func (h *Hub) ticket(s *state, who *auth.Reader, asked ticketRequest) (auth.Tick
 }
 
 func readTicketRequest(w http.ResponseWriter, r *http.Request) (asked ticketRequest, bad *problem) {
-	body, bad := readBody(w, r, nil, maxTicketRequest, maxTicketRequest)
-	switch {
-	case bad != nil && bad.Status == http.StatusRequestEntityTooLarge:
-		return asked, refuse(http.StatusRequestEntityTooLarge, "body_too_large", "the body is larger than %d bytes: choose fewer topics", maxTicketRequest)
-	case bad != nil:
+	body, bad := readChoice(w, r, maxTicketRequest)
+	if bad != nil {
 		return asked, bad
 	}
 	if err := decodeJSON(body, &asked); err != nil {

@@ -29,6 +29,7 @@ func TestSlowClientsHoldNoConnection(t *testing.T) {
 				"subscribe, half headers": {at.Subscribe, "GET /v1/events?topic=orders HTTP/1.1\r\nHost: x\r\n"},
 				"subscribe, half hello":   {at.Subscribe, "\x16\x03\x01\x02\x00\x01"},
 				"subscribe, half content": {at.Subscribe, "GET /v1/events?topic=orders HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"},
+				"subscribe, half a form":  {at.Subscribe, "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 99\r\n\r\ntopic="},
 				"publish, silent":         {at.Publish, ""},
 				"publish, half headers":   {at.Publish, "POST /v1/topics/orders HTTP/1.1\r\nHost: x\r\n"},
 				"publish, half body":      {at.Publish, "POST /v1/topics/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"},

@@ -101,7 +101,7 @@ func TestEveryProtocolBehavesTheSame(t *testing.T) {
 			refused.ends()
 
 			for request, want := range map[string]int{
-				"GET /v1/events?topic=nowhere": 404, "GET /v1/events?topic=a..b": 400, "POST /v1/events?topic=orders": 405, "OPTIONS /v1/events?topic=orders": 204,
+				"GET /v1/events?topic=nowhere": 404, "GET /v1/events?topic=a..b": 400, "PUT /v1/events?topic=orders": 405, "OPTIONS /v1/events?topic=orders": 204,
 			} {
 				method, path, _ := strings.Cut(request, " ")
 				resp, _ := send(t, c.via, method, c.scheme+"://"+s.Addrs().Subscribe+path, "", "Origin", "https://shop.example")

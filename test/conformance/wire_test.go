@@ -63,9 +63,14 @@ var _ = Describe("The subscribe port", func() {
 		}
 	})
 
-	It("takes no POST, and accepts nobody who does not accept event streams", func() {
+	It("takes POST and QUERY as it takes GET, and accepts nobody who does not accept event streams", func() {
 		at := hub.url([]string{hub.topic()})
-		status, header := request(http.MethodPost, at, nil)
+		for _, method := range []string{http.MethodPost, "QUERY"} {
+			status, header := request(method, at, nil)
+			Expect(status).To(Equal(http.StatusOK), method)
+			Expect(header.Get("Content-Type")).To(HavePrefix("text/event-stream"), method)
+		}
+		status, header := request(http.MethodPut, at, nil)
 		Expect(status).To(Equal(http.StatusMethodNotAllowed))
 		Expect(header.Get("Allow")).To(ContainSubstring(http.MethodGet))
 		status, _ = request(http.MethodGet, at, http.Header{"Accept": {"text/html"}})
