@@ -39,8 +39,8 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	// HubImage is what new hubs run. A stream that has one keeps its own, unless its policy is to follow.
 	HubImage string
-	// UpgradePolicy is that of streams which say none; empty is Manual.
-	UpgradePolicy v1alpha1.UpgradePolicy
+	// ImagePolicy is that of streams which say none; empty is Pinned.
+	ImagePolicy v1alpha1.ImagePolicy
 	// ConcurrentUpgrades is how many streams roll to another HubImage at a time at most; 0 lets none roll.
 	ConcurrentUpgrades int
 	// ClusterDomain ends the names of Services, without a leading dot.

@@ -90,14 +90,14 @@ func changes() map[string]scenario {
 	all := map[string]scenario{}
 	for name, to := range map[string]func(*v1alpha1.EventStreamSpec){
 		"set of topics": func(s *v1alpha1.EventStreamSpec) { s.Topics = append(s.Topics, v1alpha1.Topic{Name: "prices.*"}) },
-		"retention":     func(s *v1alpha1.EventStreamSpec) { s.Retention.Bytes, s.Retention.Events = &small, 7 },
+		"retention":     func(s *v1alpha1.EventStreamSpec) { s.Retention.Bytes, s.Retention.Events = &small, new(int32(7)) },
 		"heartbeat":     func(s *v1alpha1.EventStreamSpec) { s.Heartbeat.Interval = "20s" },
 		"reconnect and drain": func(s *v1alpha1.EventStreamSpec) {
 			s.Reconnect.Delay, s.Drain.Window = "3s", "2s"
 		},
-		"limit": func(s *v1alpha1.EventStreamSpec) { s.Limits.Connections = new(int32(5)) },
+		"limit": func(s *v1alpha1.EventStreamSpec) { s.Limits.ConnectionsPerHub = new(int32(5)) },
 		"origin": func(s *v1alpha1.EventStreamSpec) {
-			s.CORS = v1alpha1.CORS{AllowedOrigins: []string{"https://shop.example"}, AllowCredentials: true}
+			s.CORS = v1alpha1.CORS{AllowedOrigins: []string{"https://shop.example"}, AllowCredentials: new(true)}
 		},
 		"grant to publish": func(s *v1alpha1.EventStreamSpec) {
 			s.Auth.Publishers = &v1alpha1.PublisherAuth{ServiceAccounts: []v1alpha1.ServiceAccountGrant{{Name: "checkout"}}}

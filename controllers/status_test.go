@@ -236,11 +236,11 @@ func TestStatus(t *testing.T) {
 			"Accepted": "Unknown/Suspended", "Available": "False/Unavailable", "ConfigLoaded": "Unknown/Unknown", "Ready": "Unknown/Suspended",
 		}, "spec.suspend"},
 		"the spec contradicts itself, and what ran goes on": {func(v *view) {
-			v.applied, v.problem = false, &render.InvalidError{Problems: []string{"limits.eventBytes: too much"}}
+			v.applied, v.problem = false, &render.InvalidError{Problems: []string{"limits.maxEventSize: too much"}}
 		}, map[string]string{
 			"Accepted": "False/Invalid", "Available": "True/Available", "ConfigLoaded": "True/ConfigLoaded", "Ready": "False/Invalid",
 			"Stalled": "True/Invalid",
-		}, "limits.eventBytes"},
+		}, "limits.maxEventSize"},
 		"the API server finds the template invalid": {func(v *view) {
 			v.applied, v.problem = false, apierrors.NewInvalid(schema.GroupKind{Group: "apps", Kind: "Deployment"}, "shop-hub", nil)
 		}, map[string]string{

@@ -27,15 +27,15 @@ func (r *Reconciler) image(ctx context.Context, v *view) (string, error) {
 	if pinned == "" {
 		return r.HubImage, nil
 	}
-	policy := v.stream.Spec.UpgradePolicy
+	policy := v.stream.Spec.ImagePolicy
 	if policy == "" {
-		policy = r.UpgradePolicy
+		policy = r.ImagePolicy
 	}
 	key := client.ObjectKeyFromObject(v.stream)
 	switch {
 	case pinned == r.HubImage:
 		return pinned, nil
-	case policy != v1alpha1.UpgradeOnOperatorUpgrade:
+	case policy != v1alpha1.ImageFollowOperator:
 		r.upgrades.release(key)
 		return pinned, nil
 	case v.deployment != nil && hubImage(v.deployment) == r.HubImage: // its turn was, and the status was not written in time

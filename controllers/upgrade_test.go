@@ -29,7 +29,7 @@ type fleet struct {
 	streams []string
 }
 
-func newFleet(g Gomega, policy v1alpha1.UpgradePolicy, most int, others ...string) *fleet {
+func newFleet(g Gomega, policy v1alpha1.ImagePolicy, most int, others ...string) *fleet {
 	f := &fleet{newWorld(g), append([]string{"shop"}, others...)}
 	for i, name := range others {
 		s := &v1alpha1.EventStream{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, UID: types.UID(name), Generation: int64(i)}}
@@ -44,10 +44,10 @@ func newFleet(g Gomega, policy v1alpha1.UpgradePolicy, most int, others ...strin
 }
 
 // operator is a new one, with another image for hubs.
-func (f *fleet) operator(policy v1alpha1.UpgradePolicy, most int) {
+func (f *fleet) operator(policy v1alpha1.ImagePolicy, most int) {
 	f.r = &Reconciler{
 		Client: f.Client, Applier: &apply.Applier{Client: f.Client, Direct: f.Client},
-		Issuers: f, Hubs: f, Recorder: f.recorder, HubImage: next, ClusterDomain: "cluster.local", UpgradePolicy: policy, ConcurrentUpgrades: most,
+		Issuers: f, Hubs: f, Recorder: f.recorder, HubImage: next, ClusterDomain: "cluster.local", ImagePolicy: policy, ConcurrentUpgrades: most,
 	}
 	f.r.upgrades.free = make(chan event.TypedGenericEvent[struct{}], 1)
 }
@@ -82,12 +82,12 @@ func (f *fleet) upgraded() []string {
 
 func TestNoMoreStreamsRollAtATimeThanMay(t *testing.T) {
 	g := NewWithT(t)
-	f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 2, "b", "c", "d", "e")
+	f := newFleet(g, v1alpha1.ImageFollowOperator, 2, "b", "c", "d", "e")
 	for range 3 {
 		f.each(f.work)
 		g.Expect(f.upgraded()).To(Equal([]string{"shop", "b"}))
 	}
-	f.operator(v1alpha1.UpgradeOnOperatorUpgrade, 2)
+	f.operator(v1alpha1.ImageFollowOperator, 2)
 	f.work("e")
 	f.work("d")
 	g.Expect(f.upgraded()).To(HaveLen(2), "an operator that starts anew counts them in the cluster")
@@ -116,7 +116,7 @@ func TestNoMoreStreamsRollAtATimeThanMay(t *testing.T) {
 
 func TestWhatTheCacheDoesNotShowYetCounts(t *testing.T) {
 	g := NewWithT(t)
-	f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b")
+	f := newFleet(g, v1alpha1.ImageFollowOperator, 1, "b")
 	u := &f.r.upgrades
 	turn, err := u.turn(t.Context(), f, key("shop"), next, 1)
 	g.Expect(turn, err).To(BeTrue())
@@ -144,7 +144,7 @@ func (l lagging) List(ctx context.Context, list client.ObjectList, opts ...clien
 
 func TestWhatTheCacheShowsMeanwhileCounts(t *testing.T) {
 	g := NewWithT(t)
-	f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b")
+	f := newFleet(g, v1alpha1.ImageFollowOperator, 1, "b")
 	u := &f.r.upgrades
 	turn, err := u.turn(t.Context(), f, key("shop"), next, 1)
 	g.Expect(turn, err).To(BeTrue())
@@ -161,11 +161,11 @@ func TestWhoIsCalledAndDoesNotComeLetsTheNextOneGo(t *testing.T) {
 	for name, change := range map[string]func(*v1alpha1.EventStream){
 		"it was suspended":            func(s *v1alpha1.EventStream) { s.Spec.Suspend = true },
 		"its spec is not carried out": func(s *v1alpha1.EventStream) { s.Spec.Heartbeat.Interval = "soon" },
-		"it shall stay as it is":      func(s *v1alpha1.EventStream) { s.Spec.UpgradePolicy = v1alpha1.UpgradeManual },
+		"it shall stay as it is":      func(s *v1alpha1.EventStream) { s.Spec.ImagePolicy = v1alpha1.ImagePinned },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b", "c")
+			f := newFleet(g, v1alpha1.ImageFollowOperator, 1, "b", "c")
 			f.each(f.work)
 			f.rolls("shop")
 			called := f.r.upgrades.next(1)
@@ -186,7 +186,7 @@ func TestWhoIsCalledAndDoesNotComeLetsTheNextOneGo(t *testing.T) {
 
 func TestAStreamThatIsLeftInRestGivesUpItsTurn(t *testing.T) {
 	g := NewWithT(t)
-	f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b")
+	f := newFleet(g, v1alpha1.ImageFollowOperator, 1, "b")
 	f.fails["Deployment"] = errors.New("the connection was cut")
 	_, err := f.r.Reconcile(t.Context(), reconcile.Request{NamespacedName: key("shop")})
 	g.Expect(err).To(HaveOccurred())
@@ -199,7 +199,7 @@ func TestAStreamThatIsLeftInRestGivesUpItsTurn(t *testing.T) {
 
 func TestNewStreamsKeepNobodyWaiting(t *testing.T) {
 	g := NewWithT(t)
-	f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b")
+	f := newFleet(g, v1alpha1.ImageFollowOperator, 1, "b")
 	s := f.stream()
 	s.ObjectMeta = metav1.ObjectMeta{Namespace: "team-a", Name: "new", UID: "new"}
 	s.Status = v1alpha1.EventStreamStatus{}
@@ -211,7 +211,7 @@ func TestNewStreamsKeepNobodyWaiting(t *testing.T) {
 
 func TestARolloutThatIsHeldByHandKeepsNobodyWaiting(t *testing.T) {
 	g := NewWithT(t)
-	f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b")
+	f := newFleet(g, v1alpha1.ImageFollowOperator, 1, "b")
 	f.work("shop")
 	f.work("b")
 	before := f.deployment("shop")
@@ -225,21 +225,21 @@ func TestARolloutThatIsHeldByHandKeepsNobodyWaiting(t *testing.T) {
 
 func TestWhoFollowsTheOperator(t *testing.T) {
 	for name, c := range map[string]struct {
-		operator, stream v1alpha1.UpgradePolicy
+		operator, stream v1alpha1.ImagePolicy
 		suspended        bool
 		want             string
 	}{
 		"nobody says":                {"", "", false, "runnel:0.1.0"},
-		"the operator says Manual":   {v1alpha1.UpgradeManual, "", false, "runnel:0.1.0"},
-		"the operator lets follow":   {v1alpha1.UpgradeOnOperatorUpgrade, "", false, next},
-		"the stream follows":         {v1alpha1.UpgradeManual, v1alpha1.UpgradeOnOperatorUpgrade, false, next},
-		"the stream does not":        {v1alpha1.UpgradeOnOperatorUpgrade, v1alpha1.UpgradeManual, false, "runnel:0.1.0"},
-		"the stream is left in rest": {v1alpha1.UpgradeOnOperatorUpgrade, "", true, "runnel:0.1.0"},
+		"the operator says Pinned":   {v1alpha1.ImagePinned, "", false, "runnel:0.1.0"},
+		"the operator lets follow":   {v1alpha1.ImageFollowOperator, "", false, next},
+		"the stream follows":         {v1alpha1.ImagePinned, v1alpha1.ImageFollowOperator, false, next},
+		"the stream does not":        {v1alpha1.ImageFollowOperator, v1alpha1.ImagePinned, false, "runnel:0.1.0"},
+		"the stream is left in rest": {v1alpha1.ImageFollowOperator, "", true, "runnel:0.1.0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			f := newFleet(g, c.operator, 1)
-			f.change(func(s *v1alpha1.EventStreamSpec) { s.UpgradePolicy, s.Suspend = c.stream, c.suspended })
+			f.change(func(s *v1alpha1.EventStreamSpec) { s.ImagePolicy, s.Suspend = c.stream, c.suspended })
 			f.work("shop")
 			g.Expect(hubImage(f.deployment("shop"))).To(Equal(c.want))
 			g.Expect(f.stream().Status.Image).To(Equal(c.want))
@@ -249,7 +249,7 @@ func TestWhoFollowsTheOperator(t *testing.T) {
 
 func TestANewStreamNeedsNoTurn(t *testing.T) {
 	g := NewWithT(t)
-	f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b")
+	f := newFleet(g, v1alpha1.ImageFollowOperator, 1, "b")
 	f.work("shop")
 	g.Expect(f.upgraded()).To(Equal([]string{"shop"}))
 	s := f.stream()
@@ -262,7 +262,7 @@ func TestANewStreamNeedsNoTurn(t *testing.T) {
 
 func TestAnUpgradeThatWasNotWrittenDownIsNotUndone(t *testing.T) {
 	g := NewWithT(t)
-	f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b")
+	f := newFleet(g, v1alpha1.ImageFollowOperator, 1, "b")
 	f.work("shop")
 	f.rolls("shop")
 	f.work("b") // takes the only turn
@@ -276,7 +276,7 @@ func TestAnUpgradeThatWasNotWrittenDownIsNotUndone(t *testing.T) {
 
 func TestAStreamThatCannotRollGivesUpItsTurn(t *testing.T) {
 	g := NewWithT(t)
-	f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b")
+	f := newFleet(g, v1alpha1.ImageFollowOperator, 1, "b")
 	f.fails["Deployment"] = apierrors.NewInvalid(schema.GroupKind{Group: "apps", Kind: "Deployment"}, "shop-hub", nil)
 	f.work("shop")
 	g.Expect(f.stream().Status.Image).To(Equal("runnel:0.1.0"))
@@ -292,7 +292,7 @@ func TestAStreamThatCannotRollGivesUpItsTurn(t *testing.T) {
 
 func TestATurnIsKeptWhileItMayBeCarriedOut(t *testing.T) {
 	g := NewWithT(t)
-	f := newFleet(g, v1alpha1.UpgradeOnOperatorUpgrade, 1, "b")
+	f := newFleet(g, v1alpha1.ImageFollowOperator, 1, "b")
 	f.fails["Deployment"] = errors.New("the connection was cut")
 	_, err := f.r.Reconcile(t.Context(), reconcile.Request{NamespacedName: key("shop")})
 	g.Expect(err).To(HaveOccurred())

@@ -104,22 +104,22 @@ func randomSpec(r *rand.Rand, valid bool) *v1alpha1.EventStreamSpec {
 	}
 	duration := func(words ...string) v1alpha1.Duration { return v1alpha1.Duration(one(words...)) }
 	for i := range r.IntN(3) {
-		s.Topics = append(s.Topics, v1alpha1.Topic{Name: fmt.Sprintf("%s.%d", one("prices", "runs"), i), Retention: v1alpha1.TopicRetention{Events: int32(r.IntN(3)), Age: duration("", "1m")}})
+		s.Topics = append(s.Topics, v1alpha1.Topic{Name: fmt.Sprintf("%s.%d", one("prices", "runs"), i), Retention: v1alpha1.TopicRetention{Events: new(int32(r.IntN(3) + 1)), Age: duration("", "1m")}})
 	}
-	sometimes(func() { s.Retention.Events, s.Retention.Age = int32(r.IntN(50)), duration("", "2m") })
+	sometimes(func() { s.Retention.Events, s.Retention.Age = new(int32(r.IntN(50)+1)), duration("", "2m") })
 	sometimes(func() { s.Retention.Bytes = new(resource.MustParse(one("8Mi", "16Mi"))) })
 	sometimes(func() { s.Heartbeat.Interval = duration("7s", "20s") })
 	sometimes(func() { s.Reconnect.Delay, s.Reconnect.MaxConnectionAge = duration("1s", "3s"), duration("", "1h") })
 	sometimes(func() { s.Drain.Window = duration("1s", "2s") })
-	sometimes(func() { s.Limits.Connections = new(int32(r.IntN(100) + 1)) })
+	sometimes(func() { s.Limits.ConnectionsPerHub = new(int32(r.IntN(100) + 1)) })
 	sometimes(func() {
-		s.Limits.PublishRate, s.Limits.EventBytes = new(int32(r.IntN(9))), new(resource.MustParse(one("1Ki", "64Ki")))
+		s.Limits.EventsPerSecondPerPublisher, s.Limits.MaxEventSize = new(int32(r.IntN(9)+1)), new(resource.MustParse(one("1Ki", "64Ki")))
 	})
 	sometimes(func() {
-		s.CORS = v1alpha1.CORS{AllowedOrigins: []string{one("https://a.example", "https://b.example")}, AllowCredentials: r.IntN(2) == 0}
+		s.CORS = v1alpha1.CORS{AllowedOrigins: []string{one("https://a.example", "https://b.example")}, AllowCredentials: new(r.IntN(2) == 0)}
 	})
 	sometimes(func() { s.TLS = &v1alpha1.TLS{SecretName: one("tls-a", "tls-b")} })
-	sometimes(func() { s.Engine = &v1alpha1.Engine{Memory: &v1alpha1.MemoryEngine{}} })
+	sometimes(func() { s.Engine = &v1alpha1.Engine{Type: v1alpha1.EngineMemory} })
 	sometimes(func() { s.Auth.Subscribers = randomReaders(r, one) })
 	sometimes(func() { s.Auth.Publishers = randomPublishers(one) })
 	sometimes(func() { s.Template = randomTemplate(r, one) })
@@ -131,7 +131,7 @@ func randomSpec(r *rand.Rand, valid bool) *v1alpha1.EventStreamSpec {
 	case 0:
 		s.Retention.Bytes = new(resource.MustParse("8Gi"))
 	case 1:
-		s.Limits.EventBytes = new(resource.MustParse("1Gi"))
+		s.Limits.MaxEventSize = new(resource.MustParse("1Gi"))
 	case 2:
 		s.Heartbeat.Interval = "soon"
 	case 3:
@@ -152,7 +152,7 @@ func randomReaders(r *rand.Rand, one func(...string) string) *v1alpha1.Subscribe
 	case 3:
 		i.HMAC = &v1alpha1.HMAC{SecretRef: v1alpha1.EntryReference{Name: one("hmac-a", "hmac-b")}}
 	}
-	j := &v1alpha1.JWTAuth{Issuers: []v1alpha1.TokenIssuer{i}, AllowQueryToken: r.IntN(2) == 0, Cookie: one("", "__Secure-runnel")}
+	j := &v1alpha1.JWTAuth{Issuers: []v1alpha1.TokenIssuer{i}, AllowQueryToken: new(r.IntN(2) == 0), Cookie: one("", "__Secure-runnel")}
 	if r.IntN(2) == 0 {
 		j.Tickets = &v1alpha1.Tickets{SecretRef: v1alpha1.EntryReference{Name: one("tickets-a", "tickets-b")}}
 	}

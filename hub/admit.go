@@ -113,7 +113,7 @@ func (h *Hub) admit(identity string) (bad *problem) {
 
 // use is what a configuration takes of the process.
 func (h *Hub) use(c *config.Config) process.Use {
-	return process.Use{Connections: c.Limits.Connections, Retention: c.Retention.Bytes, Encrypted: h.certificate != nil || h.portable}
+	return process.Use{Connections: c.Limits.ConnectionsPerHub, Retention: c.Retention.Bytes, Encrypted: h.certificate != nil || h.portable}
 }
 
 // GoMemory is what the Go runtime shall keep to with the configuration that runs, in bytes; 0 is any. Setting it is left to who owns the

@@ -28,9 +28,9 @@ func base() *config.Config {
 			{Name: "prices.*", Events: 100, Age: config.Duration(time.Hour)},
 		},
 		Retention: config.Retention{Bytes: 64 << 20},
-		Heartbeat: config.Heartbeat{Interval: config.Duration(15 * time.Second)},
+		Heartbeat: config.Heartbeat{Interval: config.Duration(15 * time.Second), Minimum: config.Duration(5 * time.Second)},
 		Reconnect: config.Reconnect{Delay: config.Duration(2 * time.Second), MaxConnectionAge: config.Duration(30 * time.Minute)},
-		Limits:    config.Limits{Connections: 100, EventBytes: 4 << 10},
+		Limits:    config.Limits{ConnectionsPerHub: 100, MaxEventSize: 4 << 10},
 		Auth: config.Auth{
 			Subscribers: config.Subscribers{Anonymous: &config.Anonymous{}},
 			Publishers:  config.Publishers{Anonymous: &config.Anonymous{}},

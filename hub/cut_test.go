@@ -15,7 +15,7 @@ import (
 // the id of the last block that came whole. However it was cut, the reader has what is retained, each once and in order, and was
 // told of the gap.
 func TestAStreamMayBeCutAtEveryByte(t *testing.T) {
-	s := start(t, func(c *config.Config) { c.Limits.Connections = 0 })
+	s := start(t, func(c *config.Config) { c.Limits.ConnectionsPerHub = 0 })
 	cursor := s.publish("orders", "before")
 	for i := range 3 {
 		s.publish("orders", fmt.Sprintf("order %d\nof 3", i))

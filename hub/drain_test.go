@@ -19,7 +19,7 @@ import (
 )
 
 func TestTooManyConnectionsAreRefusedSoftly(t *testing.T) {
-	s := start(t, func(c *config.Config) { c.Limits.Connections = 1 })
+	s := start(t, func(c *config.Config) { c.Limits.ConnectionsPerHub = 1 })
 	first := s.read("topic=orders")
 	first.expect("runnel-open", "live")
 	cursor := s.publish("orders", "1")
@@ -117,7 +117,7 @@ func TestAPortThatWaitsKeepsNoOtherOpen(t *testing.T) {
 func TestStuckReaderIsCut(t *testing.T) {
 	// A socket takes a whole event at once, so that no reader which has the ones before is ever waited for.
 	const size = 32 << 10
-	s := startWith(t, hub.Options{StallTimeout: 200 * time.Millisecond}, func(c *config.Config) { c.Limits.EventBytes = size })
+	s := startWith(t, hub.Options{StallTimeout: 200 * time.Millisecond}, func(c *config.Config) { c.Limits.MaxEventSize = size })
 	_, conn := raw(t, s.Addrs().Subscribe, "GET /v1/events?topic=orders HTTP/1.1\r\nHost: x\r\n\r\n")
 	defer func() { _ = conn.Close() }()
 	if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
@@ -175,7 +175,7 @@ func (d *deaf) Read(b []byte) (int, error) {
 
 func TestStuckHTTP2ConnectionIsCut(t *testing.T) {
 	s := startWith(t, hub.Options{StallTimeout: 300 * time.Millisecond}, func(c *config.Config) {
-		c.Limits.EventBytes = 1 << 20
+		c.Limits.MaxEventSize = 1 << 20
 		c.Retention.Bytes = 1 << 30
 	})
 	stop, end := make(chan struct{}), make(chan struct{})

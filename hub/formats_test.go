@@ -90,7 +90,7 @@ func TestQuietLinesHoldEventsAlone(t *testing.T) {
 }
 
 func TestAcceptIsNegotiated(t *testing.T) {
-	s := start(t, func(c *config.Config) { c.Limits.Connections = 1 })
+	s := start(t, func(c *config.Config) { c.Limits.ConnectionsPerHub = 1 })
 	s.read(q("topic", "orders")).expect("runnel-open", "live") // the only place
 	for accept, want := range map[string]struct {
 		status int

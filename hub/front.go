@@ -110,7 +110,7 @@ func (p publishFront) refuse(r *http1.Request, answers []byte, bad *problem) ([]
 // raw is the event that is sent as it is, and nil when it is refused. The log keeps nothing of the body.
 func (p publishFront) raw(r *http1.Request, topic []byte) *event.Event {
 	values, bad := readParameters(string(r.RawQuery))
-	limit := p.hub.state.Load().config.Limits.EventBytes
+	limit := p.hub.state.Load().config.Limits.MaxEventSize
 	if bad != nil || int64(len(r.Body)) > rawRoom(values, limit) {
 		return nil
 	}
@@ -123,7 +123,7 @@ func (p publishFront) raw(r *http1.Request, topic []byte) *event.Event {
 
 // document is the event of a document, and nil when it is refused or of another form than usual.
 func (p publishFront) document(r *http1.Request, b *batch) *event.Event {
-	if !b.scanner.event(r.Body, p.hub.state.Load().config.Limits.EventBytes, &b.event) {
+	if !b.scanner.event(r.Body, p.hub.state.Load().config.Limits.MaxEventSize, &b.event) {
 		return nil
 	}
 	return &b.event

@@ -100,9 +100,9 @@ func quietHub(f *testing.F) *Hub {
 		Config: &config.Config{
 			Version: config.Version, Stream: config.Stream{Namespace: "n", Name: "s"},
 			Topics:    []config.Topic{{Name: "a", Events: 10, Age: config.Duration(time.Hour)}},
-			Retention: config.Retention{Bytes: 64 << 20}, Heartbeat: config.Heartbeat{Interval: config.Duration(time.Minute)},
+			Retention: config.Retention{Bytes: 64 << 20}, Heartbeat: config.Heartbeat{Interval: config.Duration(time.Minute), Minimum: config.Duration(time.Second)},
 			Reconnect: config.Reconnect{Delay: config.Duration(time.Second), MaxConnectionAge: config.Duration(time.Hour)},
-			Limits:    config.Limits{EventBytes: 4 << 10},
+			Limits:    config.Limits{MaxEventSize: 4 << 10},
 			Auth:      config.Auth{Subscribers: config.Subscribers{Anonymous: &config.Anonymous{}}, Publishers: config.Publishers{Anonymous: &config.Anonymous{}}},
 		},
 		SubscribeAddr: "127.0.0.1:0", PublishAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0",

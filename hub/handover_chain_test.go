@@ -64,7 +64,7 @@ func TestAChainOfHandovers(t *testing.T) {
 
 // TestAFollowerTakesAllThatIsPublished goes through each way to publish at a hub that has handed over.
 func TestAFollowerTakesAllThatIsPublished(t *testing.T) {
-	s := newStream(t, func(c *config.Config) { c.Limits.EventBytes = 64 << 10 })
+	s := newStream(t, func(c *config.Config) { c.Limits.MaxEventSize = 64 << 10 })
 	old, next := s.ready(), s.ready()
 	old.untilRole("following")
 	c := old.read("topic=" + ">")

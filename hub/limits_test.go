@@ -16,7 +16,7 @@ import (
 )
 
 func connections(n int) func(*config.Config) {
-	return func(c *config.Config) { c.Limits.Connections = n }
+	return func(c *config.Config) { c.Limits.ConnectionsPerHub = n }
 }
 
 func TestReadersAreBoundedByWhatTheProcessMayTake(t *testing.T) {
@@ -39,7 +39,7 @@ func TestReadersAreBoundedByWhatTheProcessMayTake(t *testing.T) {
 	late.ends()
 	for configured, want := range map[int]int{3: 3, 4: 4, 5: 4} {
 		c := base()
-		c.Limits.Connections = configured
+		c.Limits.ConnectionsPerHub = configured
 		if err := s.Reload(c); err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +65,7 @@ func TestTheRuntimeGetsWhatReadersLeave(t *testing.T) {
 	s := startWith(t, hub.Options{Process: limits}, connections(1000))
 	few := s.GoMemory()
 	c := base()
-	c.Limits.Connections = 30_000
+	c.Limits.ConnectionsPerHub = 30_000
 	if err := s.Reload(c); err != nil {
 		t.Fatal(err)
 	}

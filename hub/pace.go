@@ -9,9 +9,9 @@ import (
 
 // pace says whether a publisher may send so many events now. A request is taken as a whole or not at all.
 func (h *Hub) pace(who auth.Publisher, events int) *problem {
-	limit := h.state.Load().config.Limits.PublishRate
+	limit := h.state.Load().config.Limits.EventsPerSecondPerPublisher
 	if wait, ok := h.rates.allow(who.Name, events, limit); !ok {
-		return refuse(http.StatusTooManyRequests, "rate_exceeded", "%s sends more than %d events a second: nothing of this request is stored, send it again after the time in Retry-After, or raise spec.limits.publishRate", who.Name, limit).later(wait)
+		return refuse(http.StatusTooManyRequests, "rate_exceeded", "%s sends more than %d events a second: nothing of this request is stored, send it again after the time in Retry-After, or raise spec.limits.eventsPerSecondPerPublisher", who.Name, limit).later(wait)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 
 func TestAPublisherIsHeldToItsRate(t *testing.T) {
 	const batched = 600 // events, which take ten minutes to make up for: far longer than the requests below
-	s := start(t, func(c *config.Config) { c.Limits.PublishRate = 1 })
+	s := start(t, func(c *config.Config) { c.Limits.EventsPerSecondPerPublisher = 1 })
 	u := "http://" + s.Addrs().Publish
 	batch := strings.Repeat(`{"topic":"orders","data":1}`+"\n", batched) // a second's worth and far more: it is owed
 	if resp, body := do(t, "POST", u+"/v1/publish", batch, "Content-Type", linesType); resp.StatusCode != 200 || strings.Contains(body, "error") {
@@ -50,7 +50,7 @@ func TestARefusedRequestCountsForItsPublishersRate(t *testing.T) {
 	grant := cluster.lets(config.Grant{Namespace: "team-a", Topics: []string{"orders"}})
 	s := start(t, func(c *config.Config) {
 		grant(c)
-		c.Limits.PublishRate = 1
+		c.Limits.EventsPerSecondPerPublisher = 1
 	})
 	u := "http://" + s.Addrs().Publish
 	for name, c := range map[string]struct {

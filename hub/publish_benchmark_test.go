@@ -176,9 +176,9 @@ func benchmarkHub(t testing.TB) *Hub {
 		Config: &config.Config{
 			Version: config.Version, Stream: config.Stream{Namespace: "n", Name: "s"},
 			Topics:    []config.Topic{{Name: "t.*", Events: config.DefaultRetentionEvents, Age: config.Duration(config.DefaultRetentionAge)}},
-			Retention: config.Retention{Bytes: config.DefaultRetentionBytes}, Heartbeat: config.Heartbeat{Interval: config.Duration(time.Minute)},
+			Retention: config.Retention{Bytes: config.DefaultRetentionBytes}, Heartbeat: config.Heartbeat{Interval: config.Duration(time.Minute), Minimum: config.Duration(time.Second)},
 			Reconnect: config.Reconnect{Delay: config.Duration(time.Second), MaxConnectionAge: config.Duration(time.Hour)},
-			Limits:    config.Limits{EventBytes: config.DefaultEventBytes},
+			Limits:    config.Limits{MaxEventSize: config.DefaultMaxEventSize},
 			Auth:      config.Auth{Subscribers: config.Subscribers{Anonymous: &config.Anonymous{}}, Publishers: config.Publishers{Anonymous: &config.Anonymous{}}},
 		},
 		SubscribeAddr: "127.0.0.1:0", PublishAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0",

@@ -16,7 +16,7 @@ import (
 // publishCloudEvents stores what a request holds in any mode of the CloudEvents HTTP binding. The answer has no body: a Knative Broker
 // takes one that is no CloudEvent for a failure.
 func (h *Hub) publishCloudEvents(w http.ResponseWriter, r *http.Request, who auth.Publisher) *problem {
-	limit := h.state.Load().config.Limits.EventBytes
+	limit := h.state.Load().config.Limits.MaxEventSize
 	body, bad := readBody(w, r, nil, max(escapeRoom*limit+jsonRoom, maxBatchBytes), limit)
 	if bad != nil {
 		return bad

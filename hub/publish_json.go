@@ -36,7 +36,7 @@ type document struct {
 
 // publishDocuments stores what POST /v1/publish sends: one document, or a batch of lines.
 func (h *Hub) publishDocuments(w http.ResponseWriter, r *http.Request, who auth.Publisher) *problem {
-	limit := h.state.Load().config.Limits.EventBytes
+	limit := h.state.Load().config.Limits.MaxEventSize
 	b := h.batch()
 	defer h.release(b)
 	switch mediaType([]byte(r.Header.Get("Content-Type"))) {

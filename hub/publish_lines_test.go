@@ -47,7 +47,7 @@ func TestBatchesShareNothing(t *testing.T) {
 
 // TestLinesWithoutTextAreNone holds that they get no answer, are not numbered, and cost their publisher nothing.
 func TestLinesWithoutTextAreNone(t *testing.T) {
-	s := start(t, func(c *config.Config) { c.Limits.PublishRate = 2 })
+	s := start(t, func(c *config.Config) { c.Limits.EventsPerSecondPerPublisher = 2 })
 	send := func(lines ...string) (*http.Response, string) {
 		return do(t, "POST", "http://"+s.Addrs().Publish+"/v1/publish", strings.Join(lines, "\n"), "Content-Type", linesType)
 	}

@@ -19,7 +19,7 @@ func (h *Hub) readRaw(w http.ResponseWriter, r *http.Request, topic string) (*ev
 	if bad != nil {
 		return nil, bad
 	}
-	limit := h.state.Load().config.Limits.EventBytes
+	limit := h.state.Load().config.Limits.MaxEventSize
 	body, bad := readBody(w, r, nil, rawRoom(values, limit), limit)
 	if bad != nil {
 		return nil, bad
@@ -127,7 +127,7 @@ func readBody(w http.ResponseWriter, r *http.Request, into []byte, room, limit i
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, refuse(http.StatusRequestEntityTooLarge, "event_too_large", "the event is larger than %d bytes: send less, or a link, or raise spec.limits.eventBytes", limit)
+		return nil, refuse(http.StatusRequestEntityTooLarge, "event_too_large", "the event is larger than %d bytes: send less, or a link, or raise spec.limits.maxEventSize", limit)
 	case err != nil && gzips > 0:
 		return nil, refuse(http.StatusBadRequest, "coding_malformed", "the body is not gzip as its Content-Encoding says, or ended early (%v): send all that gzip made, or leave the header out", err)
 	case err != nil:
@@ -150,7 +150,7 @@ func checkBase64(text string, limit int64) ([]byte, *problem) {
 
 func checkSize(bytes int, limit int64) *problem {
 	if int64(bytes) > limit {
-		return refuse(http.StatusRequestEntityTooLarge, "event_too_large", "the event has %d bytes, more than %d: send less, or a link, or raise spec.limits.eventBytes", bytes, limit)
+		return refuse(http.StatusRequestEntityTooLarge, "event_too_large", "the event has %d bytes, more than %d: send less, or a link, or raise spec.limits.maxEventSize", bytes, limit)
 	}
 	return nil
 }

@@ -148,7 +148,7 @@ func TestACredentialThatBecomesOfNoUseIsGivenUp(t *testing.T) {
 	s.publishAs(ciToken, "orders", 503, "not_ready") // it may have leaked
 	s.publishAs(botToken, "orders", 200, "")         // what is well is taken up
 	next := base()
-	next.Auth.Publishers, next.Limits.EventBytes = keyed("ci", "bot"), 2<<10
+	next.Auth.Publishers, next.Limits.MaxEventSize = keyed("ci", "bot"), 2<<10
 	if err := s.Reload(next); err != nil || s.Status().ConfigHash != config.Hash(next) {
 		t.Errorf("a new configuration is held up: %v", err)
 	}

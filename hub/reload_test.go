@@ -21,7 +21,7 @@ func TestReloadLosesNoConnection(t *testing.T) {
 
 	next := base()
 	next.Topics = []config.Topic{{Name: "orders", Events: 2, Age: config.Duration(time.Hour)}, {Name: "new", Events: 1, Age: config.Duration(time.Hour)}}
-	next.Limits.EventBytes = 1 << 10
+	next.Limits.MaxEventSize = 1 << 10
 	if err := s.Reload(next); err != nil {
 		t.Fatal(err)
 	}

@@ -181,8 +181,8 @@ func (h *Hub) put(s *state) {
 	for _, i := range s.invalid {
 		h.logger.Error("a reference is of no use", "reference", i.Reference.String(), "error", i.Err, "meanwhile", s.meanwhile(i))
 	}
-	if wanted := s.config.Limits.Connections; wanted > s.connections {
-		h.logger.Warn("limits.connections is more than there are descriptors for, fewer readers are let in", "wanted", wanted, "connections", s.connections, "descriptors", h.process.Descriptors)
+	if wanted := s.config.Limits.ConnectionsPerHub; wanted > s.connections {
+		h.logger.Warn("limits.connectionsPerHub is more than there are descriptors for, fewer readers are let in", "wanted", wanted, "connections", s.connections, "descriptors", h.process.Descriptors)
 	}
 	if missing := s.missing(); len(missing) > 0 && (old == nil || !slices.Equal(missing, old.missing())) {
 		h.logger.Warn("the hub waits for what is missing", "missing", missing)

@@ -117,7 +117,7 @@ func (c *clock) advance(d time.Duration) { c.by.Add(int64(d)) }
 func TestATicketOpensLateForThoseWhoWereTurnedAway(t *testing.T) {
 	const step = 20 * time.Second // a reader is told to come back within 4 s
 	clock := newClock()
-	full := func(c *config.Config) { withTickets(c); c.Limits.Connections = 1 }
+	full := func(c *config.Config) { withTickets(c); c.Limits.ConnectionsPerHub = 1 }
 	s := startJWTWith(t, hub.Options{}.WithClock(clock.now), full)
 	s.read("topic=orders", asBearer(tokenOf(t, "bob", nil))...).expect("runnel-open", "live")
 	url := func(ticket string) string { return "topic=orders&ticket=" + ticket }

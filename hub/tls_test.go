@@ -67,7 +67,7 @@ func TestEveryProtocolBehavesTheSame(t *testing.T) {
 			t.Cleanup(c.via.CloseIdleConnections)
 			s := startWith(t, hub.Options{References: held.dir}, func(o *config.Config) {
 				o.CORS = config.CORS{AllowedOrigins: []string{"https://shop.example"}}
-				o.Limits.Connections = 2
+				o.Limits.ConnectionsPerHub = 2
 				if c.scheme == "https" {
 					encrypted(o)
 				}

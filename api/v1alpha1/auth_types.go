@@ -16,7 +16,7 @@ type Anonymous struct{}
 
 // PublisherAuth says who may publish: serviceAccounts and keys stand together, anonymous stands alone.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.anonymous) != (has(self.serviceAccounts) || has(self.keys))",message="write serviceAccounts, keys or both; or anonymous: {} alone to let everybody publish who reaches the publish port"
+// +kubebuilder:validation:XValidation:rule="has(self.anonymous) != (has(self.serviceAccounts) || has(self.keys))",reason=FieldValueInvalid,message="write serviceAccounts, keys or both; or anonymous: {} alone to let everybody publish who reaches the publish port"
 type PublisherAuth struct {
 	// serviceAccounts lists the ServiceAccounts that may publish, and to which topics. They present a token whose audience
 	// is the stream's status.address.audience. The hub verifies it by itself, with the cluster's public keys, and asks nobody:
@@ -49,10 +49,10 @@ type ServiceAccountGrant struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="write the name of a namespace: lower-case letters, digits and '-'"
 	Namespace string `json:"namespace,omitempty"`
 
-	// name is the ServiceAccount's name. Unset: every ServiceAccount of the namespace.
-	// +optional
+	// name is the ServiceAccount's name. "*" stands for every ServiceAccount of the namespace.
+	// +required
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="write the name of a ServiceAccount: lower-case letters, digits, '-' and '.'"
+	// +kubebuilder:validation:XValidation:rule="self == '*' || self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="write the name of a ServiceAccount: lower-case letters, digits, '-' and '.'; or '*' for every one of the namespace"
 	Name string `json:"name,omitempty"`
 
 	// topics lists topics and patterns that may be published to. Unset: every topic of the stream.
@@ -61,7 +61,7 @@ type ServiceAccountGrant struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="self.all(t, t.matches('^(([A-Za-z0-9_~-]+|[*])[.])*([A-Za-z0-9_~-]+|[*]|>)$') && t.split('.').size() <= 16)",message="write topics or patterns of at most 16 tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu, orders.* or >"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^(([A-Za-z0-9_~-]+|[*])[.])*([A-Za-z0-9_~-]+|[*]|>)$') && self.split('.').size() <= 16",message="write a topic or a pattern of at most 16 tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu, orders.* or >"
 	Topics []string `json:"topics,omitempty"`
 }
 
@@ -85,6 +85,6 @@ type PublisherKey struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="self.all(t, t.matches('^(([A-Za-z0-9_~-]+|[*])[.])*([A-Za-z0-9_~-]+|[*]|>)$') && t.split('.').size() <= 16)",message="write topics or patterns of at most 16 tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu, orders.* or >"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^(([A-Za-z0-9_~-]+|[*])[.])*([A-Za-z0-9_~-]+|[*]|>)$') && self.split('.').size() <= 16",message="write a topic or a pattern of at most 16 tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu, orders.* or >"
 	Topics []string `json:"topics,omitempty"`
 }

@@ -2,7 +2,7 @@ package v1alpha1
 
 // SubscriberAuth says who may read; exactly one of its fields is set.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.anonymous) != has(self.jwt)",message="write either anonymous: {} to let everybody read, or jwt: {issuers: [...]} to let in readers by their tokens"
+// +kubebuilder:validation:XValidation:rule="has(self.anonymous) != has(self.jwt)",reason=FieldValueInvalid,message="write either anonymous: {} to let everybody read, or jwt: {issuers: [...]} to let in subscribers by their tokens"
 type SubscriberAuth struct {
 	// anonymous lets everybody who reaches the subscribe port read every topic.
 	// +optional
@@ -39,7 +39,7 @@ type JWTAuth struct {
 	// proxy on the way, in the browser's history and in error reports, and whoever reads them there can use the token until it
 	// expires. It is for clients that can send neither header nor cookie nor ask for a ticket.
 	// +optional
-	AllowQueryToken bool `json:"allowQueryToken,omitempty"`
+	AllowQueryToken *bool `json:"allowQueryToken,omitempty"`
 }
 
 // Tickets are short-lived stand-ins for a token, for a browser's EventSource.
@@ -50,10 +50,11 @@ type Tickets struct {
 	SecretRef EntryReference `json:"secretRef,omitzero"`
 }
 
-// TokenIssuer makes readers' tokens.
+// TokenIssuer makes subscribers' tokens.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.jwksURI), has(self.jwks), has(self.hmac)].exists_one(x, x)",message="write exactly one of jwksURI, jwks and hmac: by it the tokens are verified"
-// +kubebuilder:validation:XValidation:rule="has(self.topics) != has(self.topicsClaim)",message="write either topics, such as [public.>, 'users.{sub}.>'], or topicsClaim: they say what the tokens let read"
+// +kubebuilder:validation:XValidation:rule="!has(self.caBundleRef) || has(self.jwksURI)",fieldPath=".caBundleRef",reason=FieldValueForbidden,message="caBundleRef is for the server of jwksURI: write jwksURI, or leave caBundleRef out"
+// +kubebuilder:validation:XValidation:rule="[has(self.jwksURI), has(self.jwks), has(self.hmac)].exists_one(x, x)",reason=FieldValueInvalid,message="write exactly one of jwksURI, jwks and hmac: by it the tokens are verified"
+// +kubebuilder:validation:XValidation:rule="has(self.topics) != has(self.topicsClaim)",fieldPath=".topics",reason=FieldValueInvalid,message="write either topics, such as [public.>, 'users.{sub}.>'], or topicsClaim: they say what the tokens let read"
 type TokenIssuer struct {
 	// issuer is what the tokens have as their "iss", byte by byte.
 	// +required
@@ -72,12 +73,18 @@ type TokenIssuer struct {
 
 	// jwksURI is where the issuer publishes its keys, a JSON Web Key Set (RFC 7517, section 5); the discovery document of
 	// OpenID Connect calls it jwks_uri. Each hub fetches it by itself, and anew when a token names a key that it does not know.
-	// Without TLS only hosts of the cluster, such as id.infra.svc, and the pod itself are allowed: whoever could change the
+	// Without TLS only Services of the cluster, such as id.infra.svc, and the pod itself are allowed: whoever could change the
 	// answer on its way could let in anybody.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule="self.matches(r'^(https://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[[][0-9A-Fa-f:.]+[]])|http://(([a-z0-9-]+[.])+svc([.]cluster[.]local)?|localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|[[]::1[]]))(:[0-9]{1,5})?([/?][!$-~]*)?$')",message="write an absolute https:// URL, such as https://id.example/keys; http:// only for a host of the cluster, such as http://id.infra.svc/keys, or localhost"
+	// +kubebuilder:validation:XValidation:rule="self.matches(r'^(https://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[[][0-9A-Fa-f:.]+[]])|http://([a-z0-9-]+[.][a-z0-9-]+[.]svc|localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|[[]::1[]]))(:[0-9]{1,5})?([/?][!$-~]*)?$')",message="write an absolute https:// URL, such as https://id.example/keys; http:// only for a Service of the cluster, <service>.<namespace>.svc, such as http://id.infra.svc/keys, or localhost"
 	JWKSURI string `json:"jwksURI,omitempty"`
+
+	// caBundleRef names the certificates of the authorities that sign the certificate of jwksURI's server, in PEM, for a private
+	// authority. The hub then trusts no others there. New contents hold from the next fetch on. Unset: the authorities that the
+	// hub's image trusts.
+	// +optional
+	CABundleRef *CABundle `json:"caBundleRef,omitempty"`
 
 	// jwks names a ConfigMap or Secret that holds the issuer's keys, a JSON Web Key Set (RFC 7517, section 5).
 	// +optional
@@ -88,15 +95,22 @@ type TokenIssuer struct {
 	// +optional
 	HMAC *HMAC `json:"hmac,omitempty"`
 
+	// maxTokenLifetime is how long a token may be valid, from its "iat", or from now without one, to its "exp": 1m to 87600h. Tokens
+	// that are valid for longer are refused: an "exp" in milliseconds, for instance, would make a token that never expires.
+	// Unset: 720h.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) >= duration('1m') && duration(self) <= duration('87600h')",message="write a duration between 1m and 87600h, such as 720h"
+	MaxTokenLifetime Duration `json:"maxTokenLifetime,omitempty"`
+
 	// topics lists what each token lets read: topics, patterns, and templates in which {claim} as a whole token stands for the
-	// value of that claim, such as users.{sub}.>. A claim inside of others is written as a path, {tenant.id}. A template lets
-	// nothing be read by tokens that have no such claim.
+	// value of that claim, such as users.{sub}.>. A claim inside of others is written as a path, {tenant.id}. A template
+	// grants nothing when the claim is missing.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="self.all(t, t.matches('^(([A-Za-z0-9_~-]+|[*]|[{][A-Za-z0-9_:/-]+([.][A-Za-z0-9_:/-]+)*[}])[.]){0,15}([A-Za-z0-9_~-]+|[*]|>|[{][A-Za-z0-9_:/-]+([.][A-Za-z0-9_:/-]+)*[}])$') && !t.matches('[{][^}]{65}'))",message="write topics, patterns or templates of at most 16 tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu, public.> or users.{sub}.>; a claim in braces is a whole token of at most 64 bytes"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^(([A-Za-z0-9_~-]+|[*]|[{][A-Za-z0-9_:/-]+([.][A-Za-z0-9_:/-]+)*[}])[.]){0,15}([A-Za-z0-9_~-]+|[*]|>|[{][A-Za-z0-9_:/-]+([.][A-Za-z0-9_:/-]+)*[}])$') && !self.matches('[{][^}]{65}')",message="write a topic, a pattern or a template of at most 16 tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu, public.> or users.{sub}.>; a claim in braces is a whole token of at most 64 bytes"
 	Topics []string `json:"topics,omitempty"`
 
 	// topicsClaim is the path of the claim that itself lists the topics and patterns that a token lets read, such as
@@ -107,9 +121,16 @@ type TokenIssuer struct {
 	TopicsClaim string `json:"topicsClaim,omitempty"`
 }
 
+// CABundle holds certificates in PEM.
+type CABundle struct {
+	// configMapRef names the ConfigMap. Its key, if unset, is ca.crt.
+	// +required
+	ConfigMapRef EntryReference `json:"configMapRef,omitzero"`
+}
+
 // KeySet holds an issuer's keys; exactly one of its fields is set.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.configMapRef) != has(self.secretRef)",message="write either configMapRef or secretRef, such as configMapRef: {name: issuer}"
+// +kubebuilder:validation:XValidation:rule="has(self.configMapRef) != has(self.secretRef)",reason=FieldValueInvalid,message="write either configMapRef or secretRef, such as configMapRef: {name: issuer}"
 type KeySet struct {
 	// configMapRef names the ConfigMap. Its key, if unset, is jwks.json.
 	// +optional

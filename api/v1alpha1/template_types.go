@@ -15,6 +15,7 @@ type HubTemplate struct {
 
 	// resources of the hub's container. Unset: requests of 100m CPU and 128Mi memory, a limit of 512Mi memory.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",fieldPath=".claims",reason=FieldValueForbidden,message="a hub takes no device: leave claims out, or write what it needs as limits"
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
 	// nodeSelector picks nodes by their labels.
@@ -39,6 +40,6 @@ type HubTemplate struct {
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=8
-	// +kubebuilder:validation:XValidation:rule="self.all(s, s.name != '')",message="write the name of each Secret"
+	// +kubebuilder:validation:items:XValidation:rule="self.name != ''",fieldPath=".name",reason=FieldValueRequired,message="write the name of the Secret"
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
 }

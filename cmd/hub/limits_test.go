@@ -37,7 +37,7 @@ func TestFewDescriptors(t *testing.T) {
 		readers     = 600
 	)
 	path := filepath.Join(t.TempDir(), "config.json")
-	if err := os.WriteFile(path, []byte(strings.Replace(document, `"connections":2`, `"connections":0`, 1)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Replace(document, `"connectionsPerHub":2`, `"connectionsPerHub":0`, 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	subscribe, admin := free(t), free(t)

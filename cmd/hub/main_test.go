@@ -16,8 +16,8 @@ import (
 )
 
 const document = `{"version":1,"stream":{"namespace":"a","name":"b"},"topics":[{"name":"orders","events":5,"age":"1h"}],
-"retention":{"bytes":67108864},"heartbeat":{"interval":"5s"},"reconnect":{"delay":"2s","maxConnectionAge":"30m"},"drain":{"window":"0s"},
-"limits":{"connections":2,"eventBytes":262144},"auth":{"subscribers":{"anonymous":{}},"publishers":{"anonymous":{}}}}`
+"retention":{"bytes":67108864},"heartbeat":{"interval":"5s","minimum":"1s"},"reconnect":{"delay":"2s","maxConnectionAge":"30m"},"drain":{"window":"0s"},
+"limits":{"connectionsPerHub":2,"maxEventSize":262144},"auth":{"subscribers":{"anonymous":{}},"publishers":{"anonymous":{}}}}`
 
 func free(t *testing.T) string {
 	t.Helper()
@@ -87,10 +87,10 @@ func TestRunsAndFollowsItsConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	status(t, admin, func(s hub.Status) bool { return s.ConfigHash == config.Hash(first) })
-	mount("..2", strings.Replace(document, `"connections":2`, `"connections":3`, 1))
-	first.Limits.Connections = 3
+	mount("..2", strings.Replace(document, `"connectionsPerHub":2`, `"connectionsPerHub":3`, 1))
+	first.Limits.ConnectionsPerHub = 3
 	status(t, admin, func(s hub.Status) bool { return s.ConfigHash == config.Hash(first) })
-	mount("..3", strings.Replace(document, `"connections":2`, `"connexions":3`, 1))
+	mount("..3", strings.Replace(document, `"connectionsPerHub":2`, `"connexions":3`, 1))
 	status(t, admin, func(s hub.Status) bool {
 		return s.ConfigHash == config.Hash(first) && strings.Contains(s.ConfigError, "connexions")
 	})

@@ -138,7 +138,7 @@ func setup(ctx context.Context, o *options) (mgr ctrl.Manager, done func(), err 
 		HubImage:      o.hubImage,
 		ClusterDomain: o.clusterDomain,
 
-		UpgradePolicy:      o.upgradePolicy,
+		ImagePolicy:        o.imagePolicy,
 		ConcurrentUpgrades: o.upgrades,
 	}
 	waiting := reconciler.UpgradesWaiting()

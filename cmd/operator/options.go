@@ -33,7 +33,7 @@ type options struct {
 	clusterDomain   string
 	namespaces      []string
 	concurrent      int
-	upgradePolicy   v1alpha1.UpgradePolicy
+	imagePolicy     v1alpha1.ImagePolicy
 	upgrades        int
 	leaderElect     bool
 	leaseNamespace  string
@@ -60,7 +60,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*options, 
 		return nil
 	})
 	f.IntVar(&o.concurrent, "concurrent", defaultConcurrent, "streams that are worked on at a time")
-	f.StringVar((*string)(&o.upgradePolicy), "upgrade-policy", string(v1alpha1.UpgradeManual), "when streams that do not say get another --hub-image: OnOperatorUpgrade, or Manual, which is never")
+	f.StringVar((*string)(&o.imagePolicy), "image-policy", string(v1alpha1.ImagePinned), "when streams that do not say get another --hub-image: FollowOperator, or Pinned, which is never")
 	f.IntVar(&o.upgrades, "max-concurrent-upgrades", 5, "streams that roll to another --hub-image at a time")
 	f.BoolVar(&o.leaderElect, "leader-elect", false, "work only while holding the lease, so that several operators can stand by")
 	f.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "namespace of the lease; the operator's own if not set")
@@ -94,11 +94,11 @@ func (o *options) check(rest []string) error {
 	if o.concurrent < 1 {
 		errs = append(errs, fmt.Errorf("--concurrent: %d is less than 1", o.concurrent))
 	}
-	if o.upgradePolicy != v1alpha1.UpgradeManual && o.upgradePolicy != v1alpha1.UpgradeOnOperatorUpgrade {
-		errs = append(errs, fmt.Errorf("--upgrade-policy: %q is none: write %s or %s", o.upgradePolicy, v1alpha1.UpgradeOnOperatorUpgrade, v1alpha1.UpgradeManual))
+	if o.imagePolicy != v1alpha1.ImagePinned && o.imagePolicy != v1alpha1.ImageFollowOperator {
+		errs = append(errs, fmt.Errorf("--image-policy: %q is none: write %s or %s", o.imagePolicy, v1alpha1.ImageFollowOperator, v1alpha1.ImagePinned))
 	}
 	if o.upgrades < 1 {
-		errs = append(errs, fmt.Errorf("--max-concurrent-upgrades: %d is less than 1: to roll none, write --upgrade-policy=%s", o.upgrades, v1alpha1.UpgradeManual))
+		errs = append(errs, fmt.Errorf("--max-concurrent-upgrades: %d is less than 1: to roll none, write --image-policy=%s", o.upgrades, v1alpha1.ImagePinned))
 	}
 	return errors.Join(errs...)
 }

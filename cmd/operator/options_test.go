@@ -21,7 +21,7 @@ func TestTheChartHasTheDefaultsOfTheFlags(t *testing.T) {
 	text, err := os.ReadFile("../../charts/runnel/values.yaml")
 	g.Expect(err).NotTo(HaveOccurred())
 	var values struct {
-		UpgradePolicy         v1alpha1.UpgradePolicy
+		ImagePolicy           v1alpha1.ImagePolicy
 		MaxConcurrentUpgrades int
 		ClusterDomain         string
 		Concurrent            int
@@ -29,7 +29,7 @@ func TestTheChartHasTheDefaultsOfTheFlags(t *testing.T) {
 	g.Expect(yaml.Unmarshal(text, &values)).To(Succeed())
 	o, err := parse([]string{"--hub-image=a"}, environment(nil), io.Discard)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(values.UpgradePolicy).To(Equal(o.upgradePolicy))
+	g.Expect(values.ImagePolicy).To(Equal(o.imagePolicy))
 	g.Expect(values.MaxConcurrentUpgrades).To(Equal(o.upgrades))
 	g.Expect(values.ClusterDomain).To(Equal(o.clusterDomain))
 	g.Expect(values.Concurrent).To(Equal(o.concurrent))
@@ -51,15 +51,15 @@ func TestFlags(t *testing.T) {
 			g.Expect(o.concurrent).To(Equal(defaultConcurrent))
 			g.Expect(o.metricsAddress).To(Equal(":8443"))
 			g.Expect(o.namespaces).To(BeEmpty())
-			g.Expect(o.upgradePolicy).To(Equal(v1alpha1.UpgradeManual))
+			g.Expect(o.imagePolicy).To(Equal(v1alpha1.ImagePinned))
 			g.Expect(o.upgrades).To(Equal(5))
 		}},
-		"upgrades": {[]string{"--hub-image=a", "--upgrade-policy=OnOperatorUpgrade", "--max-concurrent-upgrades=2"}, nil, "", func(g Gomega, o *options) {
-			g.Expect(o.upgradePolicy).To(Equal(v1alpha1.UpgradeOnOperatorUpgrade))
+		"upgrades": {[]string{"--hub-image=a", "--image-policy=FollowOperator", "--max-concurrent-upgrades=2"}, nil, "", func(g Gomega, o *options) {
+			g.Expect(o.imagePolicy).To(Equal(v1alpha1.ImageFollowOperator))
 			g.Expect(o.upgrades).To(Equal(2))
 		}},
-		"an unknown policy": {[]string{"--hub-image=a", "--upgrade-policy=Never"}, nil, "--upgrade-policy", nil},
-		"no upgrade at all": {[]string{"--hub-image=a", "--max-concurrent-upgrades=0"}, nil, "--upgrade-policy=Manual", nil},
+		"an unknown policy": {[]string{"--hub-image=a", "--image-policy=Never"}, nil, "--image-policy", nil},
+		"no upgrade at all": {[]string{"--hub-image=a", "--max-concurrent-upgrades=0"}, nil, "--image-policy=Pinned", nil},
 		"namespaces": {[]string{"--hub-image=a", "--namespaces=x, y,", "--namespaces=z"}, nil, "", func(g Gomega, o *options) {
 			g.Expect(o.namespaces).To(Equal([]string{"x", "y", "z"}))
 		}},

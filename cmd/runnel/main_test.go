@@ -43,7 +43,7 @@ func TestRefusals(t *testing.T) {
 		want string
 	}{
 		"what the API server refuses": {[]string{"validate", "-f", file(t, strings.Replace(valid, "orders", "a b", 1))}, `The EventStream "shop" is invalid: spec.topics[0].name: Invalid value: "a b": write tokens`},
-		"what the operator refuses":   {[]string{"validate", "-f", file(t, valid+"  retention: {bytes: 1Mi}\n  limits: {eventBytes: 4Mi}\n")}, `The EventStream "shop" cannot be carried out: `},
+		"what the operator refuses":   {[]string{"validate", "-f", file(t, valid+"  retention: {bytes: 1Mi}\n  limits: {maxEventSize: 4Mi}\n")}, `The EventStream "shop" cannot be carried out: `},
 		"no such file":                {[]string{"validate", "-f", "nowhere.yaml"}, "open nowhere.yaml: no such file"},
 		"no file named":               {[]string{"validate"}, "no file is named: write -f eventstream.yaml"},
 		"file without -f":             {[]string{"dev", "f.yaml"}, `takes no argument "f.yaml": name the file by -f f.yaml`},

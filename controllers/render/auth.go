@@ -3,6 +3,8 @@ package render
 import (
 	"cmp"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 	"github.com/runnel-dev/runnel/hub/config"
 )
@@ -12,13 +14,14 @@ const everyTopic = ">"
 
 // Keys of entries whose reference names none, as people name them when they make such a Secret or ConfigMap.
 const (
-	keyOfToken  = "token"
-	keyOfKeySet = "jwks.json"
-	keyOfSecret = "key"
+	keyOfToken    = "token"
+	keyOfKeySet   = "jwks.json"
+	keyOfSecret   = "key"
+	keyOfCABundle = "ca.crt"
 )
 
 // subscribers returns who may read. It is empty when the spec does not say, which Config refuses.
-func subscribers(a *v1alpha1.SubscriberAuth) config.Subscribers {
+func (v *reader) subscribers(a *v1alpha1.SubscriberAuth) config.Subscribers {
 	switch {
 	case a == nil:
 		return config.Subscribers{}
@@ -27,18 +30,22 @@ func subscribers(a *v1alpha1.SubscriberAuth) config.Subscribers {
 	case a.JWT == nil:
 		return config.Subscribers{Anonymous: &config.Anonymous{}}
 	}
-	j := &config.JWT{Cookie: a.JWT.Cookie, AllowQueryToken: a.JWT.AllowQueryToken}
+	j := &config.JWT{Cookie: a.JWT.Cookie, AllowQueryToken: ptr.Deref(a.JWT.AllowQueryToken, false)}
 	if t := a.JWT.Tickets; t != nil {
 		j.Tickets = secret(t.SecretRef, keyOfSecret)
 	}
 	for _, i := range a.JWT.Issuers {
-		j.Issuers = append(j.Issuers, tokenIssuer(i))
+		j.Issuers = append(j.Issuers, v.tokenIssuer(i))
 	}
 	return config.Subscribers{JWT: j}
 }
 
-func tokenIssuer(i v1alpha1.TokenIssuer) config.TokenIssuer {
+func (v *reader) tokenIssuer(i v1alpha1.TokenIssuer) config.TokenIssuer {
 	out := config.TokenIssuer{Issuer: i.Issuer, Audiences: i.Audiences, JWKSURI: i.JWKSURI, Topics: i.Topics, TopicsClaim: i.TopicsClaim}
+	out.MaxTokenLifetime = config.Duration(v.duration("auth.subscribers.jwt.issuers["+i.Issuer+"].maxTokenLifetime", i.MaxTokenLifetime, config.DefaultMaxTokenLifetime))
+	if i.CABundleRef != nil {
+		out.CABundle = entry(config.KindConfigMap, i.CABundleRef.ConfigMapRef, keyOfCABundle)
+	}
 	switch {
 	case i.JWKS != nil && i.JWKS.ConfigMapRef != nil:
 		out.JWKS = entry(config.KindConfigMap, *i.JWKS.ConfigMapRef, keyOfKeySet)
@@ -53,7 +60,7 @@ func tokenIssuer(i v1alpha1.TokenIssuer) config.TokenIssuer {
 // publishers returns who may publish: every ServiceAccount of the stream's own namespace when the spec says nothing.
 func publishers(s *v1alpha1.EventStream) (anonymous bool, grants []config.Grant, keys []config.Key) {
 	if s.Spec.Auth == nil || s.Spec.Auth.Publishers == nil {
-		return false, []config.Grant{{Namespace: s.Namespace, Topics: []string{everyTopic}}}, nil
+		return false, []config.Grant{{Namespace: s.Namespace, Name: config.EveryAccount, Topics: []string{everyTopic}}}, nil
 	}
 	p := s.Spec.Auth.Publishers
 	if p.Anonymous != nil {

@@ -3,6 +3,8 @@ package render
 import (
 	"slices"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
@@ -27,19 +29,19 @@ func Config(r Resolved, cluster *Cluster) (*config.Config, error) {
 		Stream:    config.Stream{Namespace: r.Namespace, Name: r.Name},
 		Topics:    r.Topics,
 		Retention: config.Retention{Bytes: r.RetentionBytes},
-		Heartbeat: config.Heartbeat{Interval: config.Duration(r.HeartbeatInterval)},
+		Heartbeat: config.Heartbeat{Interval: config.Duration(r.HeartbeatInterval), Minimum: config.Duration(r.HeartbeatMinimum)},
 		Reconnect: config.Reconnect{
 			Delay:            config.Duration(r.ReconnectDelay),
 			MaxConnectionAge: config.Duration(r.MaxConnectionAge),
 		},
 		Drain: config.Drain{Window: config.Duration(r.DrainWindow)},
 		Limits: config.Limits{
-			Connections: r.Connections, ConnectionsPerIdentity: r.ConnectionsPerIdentity,
-			EventBytes: r.EventBytes, PublishRate: r.PublishRate,
+			ConnectionsPerHub: r.ConnectionsPerHub, ConnectionsPerIdentity: r.ConnectionsPerIdentity,
+			MaxEventSize: r.MaxEventSize, EventsPerSecondPerPublisher: r.EventsPerSecondPerPublisher,
 		},
 		CORS: config.CORS{
 			AllowedOrigins:   slices.Clone(r.CORS.AllowedOrigins),
-			AllowCredentials: r.CORS.AllowCredentials,
+			AllowCredentials: ptr.Deref(r.CORS.AllowCredentials, false),
 		},
 		Auth: config.Auth{
 			Subscribers: r.Subscribers,

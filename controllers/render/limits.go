@@ -21,11 +21,11 @@ const mebibyte = 1 << 20
 
 // limitProblems returns what is wrong between single limits that are each within their bounds.
 func limitProblems(r Resolved) []string {
-	if r.EventBytes <= r.RetentionBytes/2 {
+	if r.MaxEventSize <= r.RetentionBytes/2 {
 		return nil
 	}
-	return []string{fmt.Sprintf("limits.eventBytes: %d bytes is more than half of retention.bytes, %d bytes: lower eventBytes, or raise retention.bytes to at least %d",
-		r.EventBytes, r.RetentionBytes, 2*r.EventBytes)}
+	return []string{fmt.Sprintf("limits.maxEventSize: %d bytes is more than half of retention.bytes, %d bytes: lower maxEventSize, or raise retention.bytes to at least %d",
+		r.MaxEventSize, r.RetentionBytes, 2*r.MaxEventSize)}
 }
 
 // resourceProblems returns why the hub's container could not be made, or would be killed when it takes what the spec lets it.
@@ -45,8 +45,8 @@ func resourceProblems(r Resolved) []string {
 	if !ok {
 		return problems
 	}
-	connections, lower := r.Connections, "retention.bytes or limits.connections"
-	if connections == 0 { // the hub lets in as many as fit, and no less than this
+	connections, lower := r.ConnectionsPerHub, "retention.bytes or limits.connectionsPerHub"
+	if connections == 0 { // the hub serves as many as its memory allows, and at least so many
 		connections, lower = process.MinReaders, "retention.bytes"
 	}
 	overhead := int64(hubBaseBytes) + int64(connections)*hubConnectionBytes

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
 
 	"github.com/runnel-dev/runnel/api/v1alpha1"
 	"github.com/runnel-dev/runnel/hub/config"
@@ -22,20 +23,22 @@ type Resolved struct {
 	RetentionBytes int64
 	// HeartbeatInterval is the longest silence on a connection.
 	HeartbeatInterval time.Duration
+	// HeartbeatMinimum is the shortest interval that a subscriber may ask for.
+	HeartbeatMinimum time.Duration
 	// ReconnectDelay is the shortest time after which a reader comes back.
 	ReconnectDelay time.Duration
 	// MaxConnectionAge ends a connection.
 	MaxConnectionAge time.Duration
 	// DrainWindow is the time over which a stopping hub closes its connections.
 	DrainWindow time.Duration
-	// Connections at a time; 0 is as many as the hub's process may take.
-	Connections int
+	// ConnectionsPerHub is how many subscribers may be connected at a time; 0 is as many as descriptors and memory allow.
+	ConnectionsPerHub int
 	// ConnectionsPerIdentity at a time; 0 is no limit.
 	ConnectionsPerIdentity int
-	// EventBytes is the largest payload of one event.
-	EventBytes int64
-	// PublishRate is how many events a second each publisher may send; 0 is no limit.
-	PublishRate int
+	// MaxEventSize is the largest payload of one event.
+	MaxEventSize int64
+	// EventsPerSecondPerPublisher is how many events a second each publisher may send; 0 is no limit.
+	EventsPerSecondPerPublisher int
 	// CORS as in the spec: unset, no page of another origin may read.
 	CORS v1alpha1.CORS
 	// Subscribers says who may read; each reference has a key.
@@ -76,17 +79,15 @@ func Resolve(s *v1alpha1.EventStream) (Resolved, error) {
 		ReconnectDelay:    v.duration("reconnect.delay", spec.Reconnect.Delay, config.DefaultReconnectDelay),
 		MaxConnectionAge:  v.duration("reconnect.maxConnectionAge", spec.Reconnect.MaxConnectionAge, config.DefaultMaxConnectionAge),
 		DrainWindow:       v.duration("drain.window", spec.Drain.Window, config.DefaultDrainWindow),
-		Connections:       config.DefaultConnections,
-		EventBytes:        quantity(spec.Limits.EventBytes, config.DefaultEventBytes),
+		MaxEventSize:      quantity(spec.Limits.MaxEventSize, config.DefaultMaxEventSize),
 		CORS:              spec.CORS,
 		Resources:         defaultResources(),
 	}
-	if c := spec.Limits.Connections; c != nil {
-		r.Connections = int(*c)
-	}
-	r.ConnectionsPerIdentity, r.PublishRate = number(spec.Limits.ConnectionsPerIdentity), number(spec.Limits.PublishRate)
+	r.HeartbeatMinimum = v.duration("heartbeat.minimum", spec.Heartbeat.Minimum, min(config.DefaultHeartbeatMinimum, r.HeartbeatInterval))
+	r.ConnectionsPerHub, r.ConnectionsPerIdentity = number(spec.Limits.ConnectionsPerHub), number(spec.Limits.ConnectionsPerIdentity)
+	r.EventsPerSecondPerPublisher = number(spec.Limits.EventsPerSecondPerPublisher)
 	if spec.Auth != nil {
-		r.Subscribers = subscribers(spec.Auth.Subscribers)
+		r.Subscribers = v.subscribers(spec.Auth.Subscribers)
 	}
 	r.AnonymousPublishers, r.PublisherGrants, r.PublisherKeys = publishers(s)
 	if spec.TLS != nil {
@@ -99,6 +100,7 @@ func Resolve(s *v1alpha1.EventStream) (Resolved, error) {
 			r.Resources.Requests, r.Resources.Limits = rounded(t.Resources.Requests), rounded(t.Resources.Limits)
 		}
 	}
+	v.problems = append(v.problems, unknownProblems(spec)...)
 	v.problems = append(v.problems, limitProblems(r)...)
 	v.problems = append(v.problems, resourceProblems(r)...)
 	if len(v.problems) > 0 {
@@ -107,7 +109,7 @@ func Resolve(s *v1alpha1.EventStream) (Resolved, error) {
 	return r, nil
 }
 
-// defaultResources let 20,000 readers and the built-in retention fit; there is no CPU limit, since throttling shows as latency.
+// defaultResources let 40,000 subscribers in clear text and the built-in retention fit; there is no CPU limit, since throttling shows as latency.
 func defaultResources() corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{
@@ -134,12 +136,12 @@ type reader struct{ problems []string }
 
 func (v *reader) topics(spec *v1alpha1.EventStreamSpec) []config.Topic {
 	age := v.duration("retention.age", spec.Retention.Age, config.DefaultRetentionAge)
-	events := cmp.Or(int(spec.Retention.Events), config.DefaultRetentionEvents)
+	events := cmp.Or(number(spec.Retention.Events), config.DefaultRetentionEvents)
 	topics := make([]config.Topic, 0, len(spec.Topics))
 	for _, t := range spec.Topics {
 		topics = append(topics, config.Topic{
 			Name:   t.Name,
-			Events: cmp.Or(int(t.Retention.Events), events),
+			Events: cmp.Or(number(t.Retention.Events), events),
 			Age:    config.Duration(v.duration("topics["+t.Name+"].retention.age", t.Retention.Age, age)),
 		})
 	}
@@ -149,7 +151,7 @@ func (v *reader) topics(spec *v1alpha1.EventStreamSpec) []config.Topic {
 func (v *reader) duration(path string, d v1alpha1.Duration, fallback time.Duration) time.Duration {
 	parsed, err := d.Parse(fallback)
 	if err != nil {
-		v.problems = append(v.problems, path+": "+string(d)+" is no duration: write one such as 15s or 1h30m")
+		v.problems = append(v.problems, path+": "+err.Error())
 	}
 	return parsed
 }
@@ -162,9 +164,5 @@ func quantity(q *resource.Quantity, fallback int64) int64 {
 	return q.Value()
 }
 
-func number(n *int32) int {
-	if n == nil {
-		return 0
-	}
-	return int(*n)
-}
+// number returns n, or 0 when it is unset.
+func number(n *int32) int { return int(ptr.Deref(n, 0)) }

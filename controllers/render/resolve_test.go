@@ -23,21 +23,22 @@ func TestUnsetFieldsGetTheBuiltInValues(t *testing.T) {
 	g.Expect(r.ReconnectDelay).To(Equal(2 * time.Second))
 	g.Expect(r.MaxConnectionAge).To(Equal(30 * time.Minute))
 	g.Expect(r.DrainWindow).To(Equal(time.Minute))
-	g.Expect(r.Connections).To(Equal(20000))
-	g.Expect(r.EventBytes).To(BeEquivalentTo(256 << 10))
+	g.Expect(r.HeartbeatMinimum).To(Equal(5 * time.Second))
+	g.Expect(r.ConnectionsPerHub).To(BeZero(), "as many as descriptors and memory allow")
+	g.Expect(r.MaxEventSize).To(BeEquivalentTo(256 << 10))
 	g.Expect(r.AnonymousPublishers).To(BeFalse())
-	g.Expect(r.PublisherGrants).To(Equal([]config.Grant{{Namespace: "team-a", Topics: []string{">"}}}),
+	g.Expect(r.PublisherGrants).To(Equal([]config.Grant{{Namespace: "team-a", Name: "*", Topics: []string{">"}}}),
 		"every ServiceAccount of the stream's own namespace may publish to every topic")
 }
 
 func TestTopicRetentionOverridesTheStreams(t *testing.T) {
 	g := NewWithT(t)
 	r, err := render.Resolve(stream(func(s *v1alpha1.EventStream) {
-		s.Spec.Retention.Events = 5
+		s.Spec.Retention.Events = new(int32(5))
 		s.Spec.Retention.Age = "2m"
 		s.Spec.Topics = []v1alpha1.Topic{
 			{Name: "a"},
-			{Name: "b", Retention: v1alpha1.TopicRetention{Events: 1}},
+			{Name: "b", Retention: v1alpha1.TopicRetention{Events: new(int32(1))}},
 			{Name: "c", Retention: v1alpha1.TopicRetention{Age: "1h"}},
 		}
 	}))
@@ -62,8 +63,8 @@ func TestPublishers(t *testing.T) {
 			false, []config.Grant{{Namespace: "team-a", Name: "checkout", Topics: []string{"orders"}}}, nil,
 		},
 		"a grant without topics is every topic": {
-			&v1alpha1.PublisherAuth{ServiceAccounts: []v1alpha1.ServiceAccountGrant{{Namespace: "ci"}}},
-			false, []config.Grant{{Namespace: "ci", Topics: []string{">"}}}, nil,
+			&v1alpha1.PublisherAuth{ServiceAccounts: []v1alpha1.ServiceAccountGrant{{Namespace: "ci", Name: "*"}}},
+			false, []config.Grant{{Namespace: "ci", Name: "*", Topics: []string{">"}}}, nil,
 		},
 		"a key alone lets no ServiceAccount publish": {
 			&v1alpha1.PublisherAuth{Keys: []v1alpha1.PublisherKey{{Name: "ci", SecretRef: v1alpha1.EntryReference{Name: "shop-ci"}}}},
@@ -71,10 +72,10 @@ func TestPublishers(t *testing.T) {
 		},
 		"a key beside a grant": {
 			&v1alpha1.PublisherAuth{
-				ServiceAccounts: []v1alpha1.ServiceAccountGrant{{Namespace: "ci"}},
+				ServiceAccounts: []v1alpha1.ServiceAccountGrant{{Namespace: "ci", Name: "*"}},
 				Keys:            []v1alpha1.PublisherKey{{Name: "ci", SecretRef: v1alpha1.EntryReference{Name: "shop-ci", Key: "a"}, Topics: []string{"orders"}}},
 			},
-			false, []config.Grant{{Namespace: "ci", Topics: []string{">"}}},
+			false, []config.Grant{{Namespace: "ci", Name: "*", Topics: []string{">"}}},
 			[]config.Key{{Name: "ci", Token: config.Reference{Kind: "Secret", Name: "shop-ci", Key: "a"}, Topics: []string{"orders"}}},
 		},
 	} {
@@ -155,26 +156,30 @@ func TestContradictionsAreNamed(t *testing.T) {
 	}{
 		"the built-in values fit": {func(*v1alpha1.EventStreamSpec) {}, nil},
 		"an event must fit the history": {func(s *v1alpha1.EventStreamSpec) {
-			s.Retention.Bytes, s.Limits.EventBytes = bytes("1Mi"), bytes("1Mi")
-		}, []string{"limits.eventBytes", "1048576", "2097152"}},
+			s.Retention.Bytes, s.Limits.MaxEventSize = bytes("1Mi"), bytes("1Mi")
+		}, []string{"limits.maxEventSize", "1048576", "2097152"}},
 		"half of the history is enough": {func(s *v1alpha1.EventStreamSpec) {
-			s.Retention.Bytes, s.Limits.EventBytes = bytes("2Mi"), bytes("1Mi")
+			s.Retention.Bytes, s.Limits.MaxEventSize = bytes("2Mi"), bytes("1Mi")
 		}, nil},
-		"history beyond the memory limit": {func(s *v1alpha1.EventStreamSpec) { s.Retention.Bytes = bytes("256Mi") },
-			[]string{"template.resources.limits.memory", "512Mi", "625Mi", "retention.bytes 256Mi", "overhead of 369Mi", "20000"}},
+		"history beyond the memory limit": {func(s *v1alpha1.EventStreamSpec) {
+			s.Retention.Bytes, s.Limits.ConnectionsPerHub = bytes("256Mi"), connections(20000)
+		}, []string{"template.resources.limits.memory", "512Mi", "625Mi", "retention.bytes 256Mi", "overhead of 369Mi", "20000"}},
+		"a memory limit alone": {func(s *v1alpha1.EventStreamSpec) {
+			s.Template = &v1alpha1.HubTemplate{Resources: memory("", "256Mi")}
+		}, nil},
 		"the limit is raised with it": {func(s *v1alpha1.EventStreamSpec) {
 			s.Retention.Bytes, s.Template = bytes("256Mi"), &v1alpha1.HubTemplate{Resources: memory("", "625Mi")}
 		}, nil},
-		"connections need memory": {func(s *v1alpha1.EventStreamSpec) { s.Limits.Connections = connections(100000) },
+		"connections need memory": {func(s *v1alpha1.EventStreamSpec) { s.Limits.ConnectionsPerHub = connections(100000) },
 			[]string{"template.resources.limits.memory", "overhead of 1619Mi", "100000"}},
 		"fewer connections need less": {func(s *v1alpha1.EventStreamSpec) {
-			s.Limits.Connections, s.Template = connections(1000), &v1alpha1.HubTemplate{Resources: memory("", "136Mi")}
+			s.Limits.ConnectionsPerHub, s.Template = connections(1000), &v1alpha1.HubTemplate{Resources: memory("", "136Mi")}
 		}, nil},
 		"connections that are left to the hub need what the fewest take": {func(s *v1alpha1.EventStreamSpec) {
-			s.Limits.Connections, s.Template = connections(0), &v1alpha1.HubTemplate{Resources: memory("", "122Mi")}
+			s.Template = &v1alpha1.HubTemplate{Resources: memory("", "122Mi")}
 		}, nil},
 		"less than the fewest take": {func(s *v1alpha1.EventStreamSpec) {
-			s.Limits.Connections, s.Template = connections(0), &v1alpha1.HubTemplate{Resources: memory("", "121Mi")}
+			s.Template = &v1alpha1.HubTemplate{Resources: memory("", "121Mi")}
 		}, []string{"template.resources.limits.memory", "122Mi", "56Mi, and 16Ki for each of 100 connections", "lower retention.bytes"}},
 		"without a memory limit anything fits": {func(s *v1alpha1.EventStreamSpec) {
 			s.Retention.Bytes, s.Template = bytes("64Gi"), &v1alpha1.HubTemplate{Resources: memory("1Gi", "")}
@@ -187,6 +192,14 @@ func TestContradictionsAreNamed(t *testing.T) {
 		}, []string{"template.resources.claims"}},
 		"a duration past the API server": {func(s *v1alpha1.EventStreamSpec) { s.Heartbeat.Interval = "soon" },
 			[]string{"heartbeat.interval", "soon"}},
+		"a duration with decimals": {func(s *v1alpha1.EventStreamSpec) { s.Drain.Window = "1.5m" },
+			[]string{"drain.window", "1.5m", "write whole numbers"}},
+		"an engine of a newer operator": {func(s *v1alpha1.EventStreamSpec) { s.Engine = &v1alpha1.Engine{Type: "JetStream"} },
+			[]string{"engine.type", `does not know "JetStream"`, "write Memory, or upgrade the operator"}},
+		"an image policy of a newer operator": {func(s *v1alpha1.EventStreamSpec) { s.ImagePolicy = "Canary" },
+			[]string{"imagePolicy", `does not know "Canary"`, "write Pinned or FollowOperator"}},
+		"a certificate from where a newer operator knows": {func(s *v1alpha1.EventStreamSpec) { s.TLS = &v1alpha1.TLS{} },
+			[]string{"tls", "secretName"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -200,6 +213,39 @@ func TestContradictionsAreNamed(t *testing.T) {
 			for _, part := range c.want {
 				g.Expect(err.Error()).To(ContainSubstring(part))
 			}
+		})
+	}
+}
+
+// A member of a union that this operator does not know arrives as one that is not set.
+func TestAUnionWhoseMemberIsUnknownIsRefused(t *testing.T) {
+	jwt := func(i v1alpha1.TokenIssuer) func(*v1alpha1.EventStreamSpec) {
+		i.Issuer, i.Audiences, i.Topics = "https://id.example", []string{"shop"}, []string{"orders"}
+		return func(s *v1alpha1.EventStreamSpec) {
+			s.Auth.Subscribers = &v1alpha1.SubscriberAuth{JWT: &v1alpha1.JWTAuth{Issuers: []v1alpha1.TokenIssuer{i}}}
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*v1alpha1.EventStreamSpec)
+		want   string
+	}{
+		"subscribers": {func(s *v1alpha1.EventStreamSpec) { s.Auth.Subscribers = &v1alpha1.SubscriberAuth{} }, "auth.subscribers:"},
+		"publishers":  {func(s *v1alpha1.EventStreamSpec) { s.Auth.Publishers = &v1alpha1.PublisherAuth{} }, "auth.publishers:"},
+		"issuer":      {jwt(v1alpha1.TokenIssuer{}), "exactly one of jwksURI, jwks and hmac"},
+		"key set":     {jwt(v1alpha1.TokenIssuer{JWKS: &v1alpha1.KeySet{}}), "exactly one of jwksURI, jwks and hmac"},
+		"hmac":        {jwt(v1alpha1.TokenIssuer{HMAC: &v1alpha1.HMAC{}}), "issuers[0].hmac:"},
+		"CA bundle":   {jwt(v1alpha1.TokenIssuer{JWKSURI: "https://id.example/keys", CABundleRef: &v1alpha1.CABundle{}}), "issuers[0].caBundle:"},
+		"publisher key": {func(s *v1alpha1.EventStreamSpec) {
+			s.Auth.Publishers = &v1alpha1.PublisherAuth{Keys: []v1alpha1.PublisherKey{{Name: "ci"}}}
+		}, "keys[0].token:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			r, err := render.Resolve(stream(func(s *v1alpha1.EventStream) { c.change(&s.Spec) }))
+			g.Expect(err).NotTo(HaveOccurred())
+			_, err = render.Config(r, nil)
+			g.Expect(err).To(BeAssignableToTypeOf(&render.InvalidError{}))
+			g.Expect(err).To(MatchError(ContainSubstring(c.want)))
 		})
 	}
 }

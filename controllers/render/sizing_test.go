@@ -25,7 +25,6 @@ func TestTheDocumentedSizesCanBeApplied(t *testing.T) {
 	g.Expect(len(rows)).To(BeNumerically(">", 1))
 	for _, row := range rows {
 		r, err := render.Resolve(stream(func(s *v1alpha1.EventStream) {
-			s.Spec.Limits.Connections = new(int32(0))
 			s.Spec.Template = &v1alpha1.HubTemplate{Resources: memory("", row[1])}
 		}))
 		g.Expect(err).NotTo(HaveOccurred(), row[0])

@@ -188,7 +188,7 @@ func (p *Publishers) account(token string) (Publisher, error) {
 
 func (p *Publishers) granted(a account) (topics []event.Selector) {
 	for _, g := range p.grants {
-		if g.namespace == a.namespace && (g.name == "" || g.name == a.name) {
+		if g.namespace == a.namespace && (g.name == config.EveryAccount || g.name == a.name) {
 			topics = append(topics, g.topics...)
 		}
 	}

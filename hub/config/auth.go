@@ -40,6 +40,8 @@ type TokenIssuer struct {
 	Audiences []string `json:"audiences"`
 	// JWKSURI is the http or https URL of a JSON Web Key Set.
 	JWKSURI string `json:"jwksURI,omitempty"`
+	// CABundle holds the certificates in PEM, the only ones that JWKSURI's server is trusted by; nil is what the system trusts.
+	CABundle *Reference `json:"caBundle,omitempty"`
 	// JWKS holds a JSON Web Key Set (RFC 7517, section 5).
 	JWKS *Reference `json:"jwks,omitempty"`
 	// HMAC holds the secret of HS256, HS384 and HS512, at least 32 bytes.
@@ -112,11 +114,14 @@ type Issuer struct {
 	Keys json.RawMessage `json:"keys"`
 }
 
+// EveryAccount as the name in a Grant stands for every ServiceAccount of the namespace.
+const EveryAccount = "*"
+
 // Grant lets ServiceAccounts publish to topics.
 type Grant struct {
 	Namespace string `json:"namespace"`
-	// Name of the ServiceAccount; empty is every one of the namespace.
-	Name string `json:"name,omitempty"`
+	// Name of the ServiceAccount, or EveryAccount.
+	Name string `json:"name"`
 	// Topics are topics and patterns that may be published to, at least one.
 	Topics []string `json:"topics"`
 }

@@ -27,11 +27,11 @@ const (
 	DefaultRetentionAge      = 10 * time.Minute
 	DefaultRetentionBytes    = 64 << 20
 	DefaultHeartbeatInterval = 15 * time.Second // below the idle timeout of every common proxy (30 s in HAProxy)
+	DefaultHeartbeatMinimum  = 5 * time.Second
 	DefaultReconnectDelay    = 2 * time.Second
 	DefaultMaxConnectionAge  = 30 * time.Minute
 	DefaultDrainWindow       = time.Minute
-	DefaultConnections       = 20000
-	DefaultEventBytes        = 256 << 10
+	DefaultMaxEventSize      = 256 << 10
 	DefaultMaxTokenLifetime  = 720 * time.Hour // a month: longer sessions renew their tokens
 )
 
@@ -98,8 +98,10 @@ type Retention struct {
 
 // Heartbeat keeps quiet connections alive.
 type Heartbeat struct {
-	// Interval is the longest silence on a connection, 5s to 10m.
+	// Interval is the longest silence on a connection, 1s to 10m.
 	Interval Duration `json:"interval"`
+	// Minimum is the shortest interval that a subscriber may ask for, 1s to Interval.
+	Minimum Duration `json:"minimum"`
 }
 
 // Reconnect says when readers come back.
@@ -118,14 +120,14 @@ type Drain struct {
 
 // Limits bounds what clients may take.
 type Limits struct {
-	// Connections at a time; 0 is as many as the process may take.
-	Connections int `json:"connections"`
+	// ConnectionsPerHub is how many subscribers may be connected at a time; 0 is as many as the process has descriptors and memory for.
+	ConnectionsPerHub int `json:"connectionsPerHub,omitempty"`
 	// ConnectionsPerIdentity at a time, of readers that have one; 0 is no limit.
 	ConnectionsPerIdentity int `json:"connectionsPerIdentity,omitempty"`
-	// EventBytes is the largest payload of one event.
-	EventBytes int64 `json:"eventBytes"`
-	// PublishRate is how many events a second each publisher may send; 0 is no limit.
-	PublishRate int `json:"publishRate,omitempty"`
+	// MaxEventSize is the largest payload of one event.
+	MaxEventSize int64 `json:"maxEventSize"`
+	// EventsPerSecondPerPublisher is how many events a second each publisher may send; 0 is no limit.
+	EventsPerSecondPerPublisher int `json:"eventsPerSecondPerPublisher,omitempty"`
 }
 
 // CORS says which web pages of other origins may read.

@@ -15,15 +15,15 @@ func valid() *config.Config {
 		Stream:    config.Stream{Namespace: "team-a", Name: "shop"},
 		Topics:    []config.Topic{{Name: "orders", Events: 100, Age: config.Duration(time.Hour)}},
 		Retention: config.Retention{Bytes: config.DefaultRetentionBytes},
-		Heartbeat: config.Heartbeat{Interval: config.Duration(config.DefaultHeartbeatInterval)},
+		Heartbeat: config.Heartbeat{Interval: config.Duration(config.DefaultHeartbeatInterval), Minimum: config.Duration(config.DefaultHeartbeatMinimum)},
 		Reconnect: config.Reconnect{Delay: config.Duration(config.DefaultReconnectDelay), MaxConnectionAge: config.Duration(config.DefaultMaxConnectionAge)},
 		Drain:     config.Drain{Window: config.Duration(config.DefaultDrainWindow)},
-		Limits:    config.Limits{Connections: config.DefaultConnections, EventBytes: config.DefaultEventBytes},
+		Limits:    config.Limits{ConnectionsPerHub: 20000, MaxEventSize: config.DefaultMaxEventSize},
 		Auth: config.Auth{
 			Subscribers: config.Subscribers{Anonymous: &config.Anonymous{}},
 			Publishers: config.Publishers{ServiceAccounts: &config.ServiceAccounts{
 				Audience: "runnel.dev/team-a/shop",
-				Grants:   []config.Grant{{Namespace: "team-a", Topics: []string{">"}}},
+				Grants:   []config.Grant{{Namespace: "team-a", Name: config.EveryAccount, Topics: []string{">"}}},
 			}},
 			Issuers: []config.Issuer{{URL: "https://cluster", Keys: json.RawMessage(`{"keys":[ ]}`)}},
 		},
@@ -44,7 +44,7 @@ func TestRoundTripKeepsTheHash(t *testing.T) {
 	if config.Hash(got) != config.Hash(c) || len(config.Hash(c)) != 32 {
 		t.Errorf("hash %s became %s", config.Hash(c), config.Hash(got))
 	}
-	c.Limits.Connections++
+	c.Limits.ConnectionsPerHub++
 	if config.Hash(got) == config.Hash(c) {
 		t.Error("another configuration has the same hash")
 	}
@@ -55,27 +55,28 @@ func TestRefusals(t *testing.T) {
 		change func(*config.Config)
 		want   string
 	}{
-		"stream":       {func(c *config.Config) { c.Stream.Name = "" }, "stream:"},
-		"no topics":    {func(c *config.Config) { c.Topics = nil }, "topics:"},
-		"topic":        {func(c *config.Config) { c.Topics[0].Name = "a b" }, "topics[0].name:"},
-		"twice":        {func(c *config.Config) { c.Topics = append(c.Topics, c.Topics[0]) }, "topics[1].name:"},
-		"events":       {func(c *config.Config) { c.Topics[0].Events = 0 }, "topics[0].events:"},
-		"age":          {func(c *config.Config) { c.Topics[0].Age = 0 }, "topics[0].age:"},
-		"bytes":        {func(c *config.Config) { c.Retention.Bytes = 1 }, "retention.bytes:"},
-		"heartbeat":    {func(c *config.Config) { c.Heartbeat.Interval = 0 }, "heartbeat.interval: 0s is not between 5s and 10m0s"},
-		"delay":        {func(c *config.Config) { c.Reconnect.Delay = 0 }, "reconnect.delay:"},
-		"max age":      {func(c *config.Config) { c.Reconnect.MaxConnectionAge = 0 }, "reconnect.maxConnectionAge:"},
-		"drain":        {func(c *config.Config) { c.Drain.Window = -1 }, "drain.window:"},
-		"connections":  {func(c *config.Config) { c.Limits.Connections = -1 }, "limits.connections:"},
-		"event bytes":  {func(c *config.Config) { c.Limits.EventBytes = 0 }, "limits.eventBytes:"},
-		"event > ring": {func(c *config.Config) { c.Limits.EventBytes, c.Retention.Bytes = 1<<20, 1<<20 }, "limits.eventBytes: 1048576 is more than half"},
-		"origins":      {func(c *config.Config) { c.CORS.AllowedOrigins = []string{"*", "https://a"} }, "cors.allowedOrigins[0]:"},
-		"subscribers":  {func(c *config.Config) { c.Auth.Subscribers.Anonymous = nil }, "auth.subscribers:"},
-		"publishers":   {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts = nil }, "auth.publishers:"},
-		"audience":     {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Audience = "" }, "audience:"},
-		"issuer":       {func(c *config.Config) { c.Auth.Issuers[0].URL = "" }, "auth.issuers[0].url: must be set"},
-		"grants":       {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Grants = nil }, "grants:"},
-		"grant":        {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Grants[0].Topics = nil }, "auth.publishers.serviceAccounts.grants[0].topics: 0 is not between 1 and 64"},
+		"stream":            {func(c *config.Config) { c.Stream.Name = "" }, "stream:"},
+		"no topics":         {func(c *config.Config) { c.Topics = nil }, "topics:"},
+		"topic":             {func(c *config.Config) { c.Topics[0].Name = "a b" }, "topics[0].name:"},
+		"twice":             {func(c *config.Config) { c.Topics = append(c.Topics, c.Topics[0]) }, "topics[1].name:"},
+		"events":            {func(c *config.Config) { c.Topics[0].Events = 0 }, "topics[0].events:"},
+		"age":               {func(c *config.Config) { c.Topics[0].Age = 0 }, "topics[0].age:"},
+		"bytes":             {func(c *config.Config) { c.Retention.Bytes = 1 }, "retention.bytes:"},
+		"heartbeat":         {func(c *config.Config) { c.Heartbeat.Interval = 0 }, "heartbeat.interval: 0s is not between 1s and 10m0s"},
+		"heartbeat minimum": {func(c *config.Config) { c.Heartbeat.Minimum = c.Heartbeat.Interval + 1 }, "heartbeat.minimum: 15.000000001s is not between 1s and 15s"},
+		"delay":             {func(c *config.Config) { c.Reconnect.Delay = 0 }, "reconnect.delay:"},
+		"max age":           {func(c *config.Config) { c.Reconnect.MaxConnectionAge = 0 }, "reconnect.maxConnectionAge:"},
+		"drain":             {func(c *config.Config) { c.Drain.Window = -1 }, "drain.window:"},
+		"connections":       {func(c *config.Config) { c.Limits.ConnectionsPerHub = -1 }, "limits.connectionsPerHub:"},
+		"event bytes":       {func(c *config.Config) { c.Limits.MaxEventSize = 0 }, "limits.maxEventSize:"},
+		"event > ring":      {func(c *config.Config) { c.Limits.MaxEventSize, c.Retention.Bytes = 1<<20, 1<<20 }, "limits.maxEventSize: 1048576 is more than half"},
+		"origins":           {func(c *config.Config) { c.CORS.AllowedOrigins = []string{"*", "https://a"} }, "cors.allowedOrigins[0]:"},
+		"subscribers":       {func(c *config.Config) { c.Auth.Subscribers.Anonymous = nil }, "auth.subscribers:"},
+		"publishers":        {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts = nil }, "auth.publishers:"},
+		"audience":          {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Audience = "" }, "audience:"},
+		"issuer":            {func(c *config.Config) { c.Auth.Issuers[0].URL = "" }, "auth.issuers[0].url: must be set"},
+		"grants":            {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Grants = nil }, "grants:"},
+		"grant":             {func(c *config.Config) { c.Auth.Publishers.ServiceAccounts.Grants[0].Topics = nil }, "auth.publishers.serviceAccounts.grants[0].topics: 0 is not between 1 and 64"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := valid()
@@ -122,10 +123,10 @@ func TestDocumentIsReadStrictly(t *testing.T) {
 		"duration":           {`"15s"`, `"soon"`, `heartbeat.interval: "soon" is no duration: write one such as "15s"`},
 		"duration as number": {`"15s"`, `15`, `heartbeat.interval: 15 is no duration`},
 		"no duration":        {`"15s"`, `null`, `heartbeat.interval: `},
-		"number as text":     {`"connections": 20000`, `"connections": "20000"`, "limits.connections: string stands where a whole number is expected"},
-		"fraction":           {`"connections": 20000`, `"connections": 0.5`, "limits.connections: number 0.5 stands where a whole number is expected"},
-		"too large":          {`"connections": 20000`, `"connections": 1e30`, "limits.connections: number 1e30"},
-		"null":               {`"connections": 20000`, `"connections": null`, "limits.connections: null stands where a whole number is expected"},
+		"number as text":     {`"connectionsPerHub": 20000`, `"connectionsPerHub": "20000"`, "limits.connectionsPerHub: string stands where a whole number is expected"},
+		"fraction":           {`"connectionsPerHub": 20000`, `"connectionsPerHub": 0.5`, "limits.connectionsPerHub: number 0.5 stands where a whole number is expected"},
+		"too large":          {`"connectionsPerHub": 20000`, `"connectionsPerHub": 1e30`, "limits.connectionsPerHub: number 1e30"},
+		"null":               {`"connectionsPerHub": 20000`, `"connectionsPerHub": null`, "limits.connectionsPerHub: null stands where a whole number is expected"},
 		"text":               {`"name": "orders"`, `"name": 7`, "topics[0].name: number stands where a string is expected"},
 		"bool":               {`"heartbeat"`, `"cors": {"allowCredentials": "yes"}, "heartbeat"`, "cors.allowCredentials: string stands where true or false is expected"},
 		"object":             {`"stream": {`, `"stream": [{`, "configuration is not readable"},

@@ -56,7 +56,7 @@ func (c *Config) References() []Reference {
 	}
 	if readers := c.Auth.Subscribers.JWT; readers != nil {
 		for _, i := range readers.Issuers {
-			all = appendSet(all, i.JWKS)
+			all = appendSet(appendSet(all, i.JWKS), i.CABundle)
 		}
 	}
 	slices.SortFunc(all, func(a, b Reference) int {

@@ -31,18 +31,19 @@ func (c *Config) Validate() error {
 	}
 	v.topics(c.Topics)
 	bounds(v, "retention.bytes", c.Retention.Bytes, minBytes, maxBytes)
-	bounds(v, "heartbeat.interval", c.Heartbeat.Interval, Duration(5*time.Second), Duration(10*time.Minute))
+	bounds(v, "heartbeat.interval", c.Heartbeat.Interval, Duration(time.Second), Duration(10*time.Minute))
+	bounds(v, "heartbeat.minimum", c.Heartbeat.Minimum, Duration(time.Second), c.Heartbeat.Interval)
 	bounds(v, "reconnect.delay", c.Reconnect.Delay, Duration(100*time.Millisecond), Duration(5*time.Minute))
 	bounds(v, "reconnect.maxConnectionAge", c.Reconnect.MaxConnectionAge, Duration(10*time.Second), Duration(24*time.Hour))
 	bounds(v, "drain.window", c.Drain.Window, 0, Duration(MaxDrainWindow))
-	bounds(v, "limits.connections", c.Limits.Connections, 0, maxConns)
-	bounds(v, "limits.eventBytes", c.Limits.EventBytes, minEventBytes, maxEventBytes)
-	if c.Limits.EventBytes > c.Retention.Bytes/2 {
-		v.fail("limits.eventBytes", "%d is more than half of retention.bytes, %d: an event must fit the history", c.Limits.EventBytes, c.Retention.Bytes)
+	bounds(v, "limits.connectionsPerHub", c.Limits.ConnectionsPerHub, 0, maxConns)
+	bounds(v, "limits.maxEventSize", c.Limits.MaxEventSize, minEventBytes, maxEventBytes)
+	if c.Limits.MaxEventSize > c.Retention.Bytes/2 {
+		v.fail("limits.maxEventSize", "%d is more than half of retention.bytes, %d: an event must fit the history", c.Limits.MaxEventSize, c.Retention.Bytes)
 	}
 	v.cors("cors.allowedOrigins", c.CORS)
 	bounds(v, "limits.connectionsPerIdentity", c.Limits.ConnectionsPerIdentity, 0, maxConns)
-	bounds(v, "limits.publishRate", c.Limits.PublishRate, 0, maxRate)
+	bounds(v, "limits.eventsPerSecondPerPublisher", c.Limits.EventsPerSecondPerPublisher, 0, maxRate)
 	if c.TLS != nil {
 		v.reference("tls.secret", c.TLS.Certificate())
 	}

@@ -21,7 +21,7 @@ const (
 	maxNameBytes    = 253
 	maxURLBytes     = 2048
 
-	maxTokenLifetime = 87600 * time.Hour // ten years, for who must
+	maxTokenLifetime = 87600 * time.Hour // ten years
 )
 
 func (v *checker) subscribers(s Subscribers) {
@@ -60,6 +60,10 @@ func (v *checker) tokenIssuer(path string, is TokenIssuer) {
 	if is.JWKSURI != "" && !validKeyURL(is.JWKSURI) {
 		v.fail(path+".jwksURI", "must be an absolute http or https URL of at most %d bytes, without user and fragment", maxURLBytes)
 	}
+	if is.CABundle != nil && is.JWKSURI == "" {
+		v.fail(path+".caBundle", "it is for the server of jwksURI, which is not set")
+	}
+	v.optional(path+".caBundle", is.CABundle)
 	v.optional(path+".jwks", is.JWKS)
 	v.optional(path+".hmac", is.HMAC)
 	if count(len(is.Topics) > 0, is.TopicsClaim != "") != 1 {
@@ -121,9 +125,7 @@ func (v *checker) serviceAccounts(path string, s ServiceAccounts) {
 	for i, g := range s.Grants {
 		at := fmt.Sprintf("%s.grants[%d]", path, i)
 		v.text(at+".namespace", g.Namespace, maxNameBytes)
-		if g.Name != "" {
-			v.text(at+".name", g.Name, maxNameBytes)
-		}
+		v.text(at+".name", g.Name, maxNameBytes)
 		v.grant(at+".topics", g.Topics)
 	}
 }

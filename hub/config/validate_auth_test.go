@@ -32,7 +32,7 @@ func withAll() *config.Config {
 	}}
 	c.Auth.Publishers.Keys = []config.Key{{Name: "ci", Token: *secret("ci"), Topics: []string{"orders"}}, {Name: "bot", Token: *secret("bot"), Topics: []string{">"}}}
 	c.TLS = &config.TLS{Secret: "shop-tls"}
-	c.Limits.ConnectionsPerIdentity, c.Limits.PublishRate = 5, 100
+	c.Limits.ConnectionsPerIdentity, c.Limits.EventsPerSecondPerPublisher = 5, 100
 	return c
 }
 
@@ -112,7 +112,7 @@ func TestIdentityRefusals(t *testing.T) {
 		"the peers' account":       {func(c *config.Config) { c.Peers.Account = "" }, "peers.account: must be set"},
 		"the certificate":          {func(c *config.Config) { c.TLS.Secret = "" }, `tls.secret: name ""`},
 		"an identity's limit":      {func(c *config.Config) { c.Limits.ConnectionsPerIdentity = -1 }, "limits.connectionsPerIdentity: -1"},
-		"the rate":                 {func(c *config.Config) { c.Limits.PublishRate = -1 }, "limits.publishRate: -1"},
+		"the rate":                 {func(c *config.Config) { c.Limits.EventsPerSecondPerPublisher = -1 }, "limits.eventsPerSecondPerPublisher: -1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := withAll()

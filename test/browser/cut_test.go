@@ -20,7 +20,7 @@ var _ = Describe("A page whose connection is cut", func() {
 			apart  = 50 // events that the page gets before each cut
 		)
 		// More than is published while the page is away, on the slowest machine too.
-		retention := v1alpha1.StreamRetention{TopicRetention: v1alpha1.TopicRetention{Events: 100_000}}
+		retention := v1alpha1.StreamRetention{TopicRetention: v1alpha1.TopicRetention{Events: new(int32(100_000))}}
 		s := newStream(ctx, v1alpha1.EventStreamSpec{Topics: topics("orders"), Retention: retention})
 		p := s.read("orders")
 

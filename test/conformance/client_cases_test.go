@@ -30,7 +30,7 @@ var _ = Describe(eachClient, func() {
 			before := own.send(topic, "", "before")
 			Eventually(r.received).Should(Equal([]browser.Event{before}))
 
-			own.reload(func(c *config.Config) { c.Limits.Connections = 1 })
+			own.reload(func(c *config.Config) { c.Limits.ConnectionsPerHub = 1 })
 			proxy.CutAll(cut.RST)
 			const often = 3 // the hub says so each time
 			Eventually(func() int { return len(r.control(browser.RunnelClose)) }).Should(BeNumerically(">=", often))
@@ -38,7 +38,7 @@ var _ = Describe(eachClient, func() {
 				Expect(e.Data).To(ContainSubstring(`"reason":"overloaded","reconnect":true`))
 			}
 			meanwhile := own.send(topic, "", "meanwhile")
-			own.reload(func(c *config.Config) { c.Limits.Connections = 2 })
+			own.reload(func(c *config.Config) { c.Limits.ConnectionsPerHub = 2 })
 			Eventually(r.received).Should(Equal([]browser.Event{before, meanwhile}))
 			Expect(r.control(browser.RunnelGap)).To(BeEmpty())
 			if c.note != "" {

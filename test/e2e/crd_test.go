@@ -24,7 +24,8 @@ func schema() *apiextensionsv1.JSONSchemaProps {
 	return object
 }
 
-// rulesOf lists every rule of a schema as "path keyword", or "path rule: message" for one in CEL. In a path, [] is each item of a
+// rulesOf lists every rule of a schema as "path keyword", or "path rule: message" for one in CEL,
+// whose path is where the refusal is reported. In a path, [] is each item of a
 // list and {} each value of a map. What a type alone says is no rule.
 func rulesOf(path string, s *apiextensionsv1.JSONSchemaProps) (out []string) {
 	has := func(keyword string, there bool) {
@@ -50,7 +51,7 @@ func rulesOf(path string, s *apiextensionsv1.JSONSchemaProps) (out []string) {
 		has("requires "+name, true)
 	}
 	for _, r := range s.XValidations {
-		has("rule: "+r.Message, true)
+		out = append(out, path+r.FieldPath+" rule: "+r.Message)
 	}
 	for _, name := range sortedKeys(s.Properties) {
 		property := s.Properties[name]

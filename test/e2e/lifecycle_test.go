@@ -114,7 +114,7 @@ var _ = Describe("A stream", func() {
 			}, func(g Gomega) { g.Expect(s.status(ctx, "prices", "1")).To(Equal(http.StatusOK)) }},
 			{"a topic less", func(spec *v1alpha1.EventStreamSpec) { spec.Topics = spec.Topics[:1] },
 				func(g Gomega) { g.Expect(s.status(ctx, "prices", "1")).To(Equal(http.StatusNotFound)) }},
-			{"a lower limit", func(spec *v1alpha1.EventStreamSpec) { spec.Limits.EventBytes = new(resource.MustParse("1Ki")) },
+			{"a lower limit", func(spec *v1alpha1.EventStreamSpec) { spec.Limits.MaxEventSize = new(resource.MustParse("1Ki")) },
 				func(g Gomega) {
 					g.Expect(s.status(ctx, "orders", strings.Repeat("x", 1025))).To(Equal(http.StatusRequestEntityTooLarge))
 				}},

@@ -30,7 +30,7 @@ var _ = Describe("An operator for some namespaces", func() {
 	It("works there with rights of those alone, and upgrades the hubs that follow it", func(ctx SpecContext) {
 		c := startFewNamespaces(ctx)
 		stays := c.stream(ctx, "team-a", "")
-		follows := c.stream(ctx, "team-b", v1alpha1.UpgradeOnOperatorUpgrade)
+		follows := c.stream(ctx, "team-b", v1alpha1.ImageFollowOperator)
 		before := c.pods(ctx, stays)
 		Expect(before).To(HaveLen(1))
 		for _, s := range []types.NamespacedName{stays, follows} {
@@ -43,10 +43,10 @@ var _ = Describe("An operator for some namespaces", func() {
 		c.upgradeOperator(ctx, "runnel:0.2.0")
 		c.runs(ctx, follows, "runnel:0.2.0")
 		Expect(c.get(ctx, stays).Status.Image).To(Equal("runnel:0.1.0"))
-		Expect(c.pods(ctx, stays)).To(Equal(before), "its policy is the operator's, which is Manual")
+		Expect(c.pods(ctx, stays)).To(Equal(before), "its policy is the operator's, which is Pinned")
 
 		s := c.get(ctx, stays)
-		c.update(ctx, s, func() { s.Spec.UpgradePolicy = v1alpha1.UpgradeOnOperatorUpgrade })
+		c.update(ctx, s, func() { s.Spec.ImagePolicy = v1alpha1.ImageFollowOperator })
 		c.runs(ctx, stays, "runnel:0.2.0")
 		Expect(c.log(ctx)).NotTo(ContainSubstring("forbidden"))
 	}, SpecTimeout(suite.Timeout))
@@ -54,7 +54,7 @@ var _ = Describe("An operator for some namespaces", func() {
 	It("stops at an image that cannot be pulled, with every hub of before still serving", func(ctx SpecContext) {
 		c := startFewNamespaces(ctx)
 		streams := []types.NamespacedName{
-			c.stream(ctx, "team-a", v1alpha1.UpgradeOnOperatorUpgrade), c.stream(ctx, "team-b", v1alpha1.UpgradeOnOperatorUpgrade),
+			c.stream(ctx, "team-a", v1alpha1.ImageFollowOperator), c.stream(ctx, "team-b", v1alpha1.ImageFollowOperator),
 		}
 		c.upgradeOperator(ctx, "nowhere:0.2.0", "--max-concurrent-upgrades=1")
 		stuck := func() (names []string) {
@@ -132,10 +132,10 @@ func (c *fewNamespaces) update(ctx context.Context, o client.Object, change func
 }
 
 // stream makes a stream and waits until it is Ready.
-func (c *fewNamespaces) stream(ctx context.Context, namespace string, policy v1alpha1.UpgradePolicy) types.NamespacedName {
+func (c *fewNamespaces) stream(ctx context.Context, namespace string, policy v1alpha1.ImagePolicy) types.NamespacedName {
 	GinkgoHelper()
 	o := shop(namespace)
-	o.Spec.UpgradePolicy = policy
+	o.Spec.ImagePolicy = policy
 	Expect(c.Client.Create(ctx, o)).To(Succeed())
 	c.ready(ctx, client.ObjectKeyFromObject(o))
 	return client.ObjectKeyFromObject(o)

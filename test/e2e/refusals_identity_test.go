@@ -11,7 +11,7 @@ const (
 	aKey     = `{name: ci, secretRef: {name: shop-ci}}`
 )
 
-const perIdentity = ".spec rule: limits.connectionsPerIdentity needs auth.subscribers.jwt, since anonymous readers have no identity: " +
+const perIdentity = ".spec.limits.connectionsPerIdentity rule: it needs auth.subscribers.jwt, since anonymous subscribers have no identity: " +
 	"write jwt, or leave connectionsPerIdentity out"
 
 // reading is a spec whose readers have tokens; jwt are the fields of spec.auth.subscribers.jwt, and more are those of spec.
@@ -39,7 +39,7 @@ func issuedBy(fields ...string) string {
 
 func readerRefusals() []refusal {
 	const jwt = ".spec.auth.subscribers.jwt"
-	either := ".spec.auth.subscribers rule: write either anonymous: {} to let everybody read, or jwt: {issuers: [...]} to let in readers by their tokens"
+	either := ".spec.auth.subscribers rule: write either anonymous: {} to let everybody read, or jwt: {issuers: [...]} to let in subscribers by their tokens"
 	cookie := jwt + ".cookie rule: write the name of a cookie: letters, digits and ! # $ % & ' * + - . ^ _ ` | ~, such as __Secure-runnel"
 	with := func(fields string) string { return reading(`issuers: [` + anIssuer + `], ` + fields) }
 	named := func(format string) string {
@@ -66,13 +66,14 @@ func readerRefusals() []refusal {
 func issuerRefusals() []refusal {
 	const path = ".spec.auth.subscribers.jwt.issuers[]"
 	keys := path + " rule: write exactly one of jwksURI, jwks and hmac: by it the tokens are verified"
-	granted := path + " rule: write either topics, such as [public.>, 'users.{sub}.>'], or topicsClaim: they say what the tokens let read"
-	uri := path + ".jwksURI rule: write an absolute https:// URL, such as https://id.example/keys; http:// only for a host of the cluster, " +
-		"such as http://id.infra.svc/keys, or localhost"
-	templates := path + ".topics rule: write topics, patterns or templates of at most 16 tokens of A-Z a-z 0-9 _ ~ - parted by '.', " +
+	granted := path + ".topics rule: write either topics, such as [public.>, 'users.{sub}.>'], or topicsClaim: they say what the tokens let read"
+	uri := path + ".jwksURI rule: write an absolute https:// URL, such as https://id.example/keys; http:// only for a Service of the cluster, " +
+		"<service>.<namespace>.svc, such as http://id.infra.svc/keys, or localhost"
+	templates := path + ".topics[] rule: write a topic, a pattern or a template of at most 16 tokens of A-Z a-z 0-9 _ ~ - parted by '.', " +
 		"such as orders.eu, public.> or users.{sub}.>; a claim in braces is a whole token of at most 64 bytes"
 	claim := path + ".topicsClaim rule: write the path of a claim: names of A-Z a-z 0-9 _ : / - parted by '.', such as runnel.topics"
 	either := path + ".jwks rule: write either configMapRef or secretRef, such as configMapRef: {name: issuer}"
+	authority := path + ".caBundleRef rule: caBundleRef is for the server of jwksURI: write jwksURI, or leave caBundleRef out"
 	at := func(url string) string { return issuedBy(`jwksURI: "` + url + `"`) }
 	topics := func(list string) string { return issuedBy(`topics: [` + list + `]`) }
 	claimed := func(c string) string { return issuedBy(`topics: null`, `topicsClaim: "`+c+`"`) }
@@ -111,19 +112,22 @@ func issuerRefusals() []refusal {
 		{claim, claimed(`a`), claimed(``), ""},
 		{either, jwks(`configMapRef: {name: a}`), jwks(``), ""},
 		{either, jwks(`secretRef: {name: a}`), jwks(`configMapRef: {name: a}, secretRef: {name: a}`), ""},
+		{authority, issuedBy(`caBundleRef: {configMapRef: {name: a}}`), issuedBy(`jwksURI: null`, `hmac: {secretRef: {name: a}}`, `caBundleRef: {configMapRef: {name: a}}`), ""},
+		{path + ".caBundleRef requires configMapRef", issuedBy(`caBundleRef: {configMapRef: {name: a}}`), issuedBy(`caBundleRef: {}`), ""},
 		{path + ".hmac requires secretRef", issuedBy(`jwksURI: null`, `hmac: {secretRef: {name: a}}`), issuedBy(`jwksURI: null`, `hmac: {}`), ""},
 	}
 	for accepted, refused := range map[string]string{
-		"https://id.example/keys":                "http://id.example/keys",
-		"https://id.example:8443/keys?policy=a":  "https://",
-		"https://[2001:db8::1]/keys":             "https://user:password@id.example/keys",
-		"https://10.0.0.1":                       "ftp://id.example/keys",
-		"http://id.infra.svc/keys":               "http://id.infra.svc.example/keys",
-		"http://id.infra.svc.cluster.local:8080": "http://svc/keys",
-		"http://localhost:8000/keys":             "http://localhost.example/keys",
-		"http://127.0.0.1/keys":                  "/keys",
-		"http://[::1]:8080/keys":                 "https://id.example/keys#first",
-		"https://id.example/a%20b":               "https://id.example/a b",
+		"https://id.example/keys":               "http://id.example/keys",
+		"https://id.example:8443/keys?policy=a": "https://",
+		"https://[2001:db8::1]/keys":            "https://user:password@id.example/keys",
+		"https://10.0.0.1":                      "ftp://id.example/keys",
+		"http://id.infra.svc/keys":              "http://id.infra.svc.example/keys",
+		"http://id.infra.svc:8080":              "http://id.infra.svc.cluster.local/keys",
+		"http://id.infra.svc":                   "http://svc/keys",
+		"http://localhost:8000/keys":            "http://localhost.example/keys",
+		"http://127.0.0.1/keys":                 "/keys",
+		"http://[::1]:8080/keys":                "https://id.example/keys#first",
+		"https://id.example/a%20b":              "https://id.example/a b",
 	} {
 		out = append(out, refusal{uri, at(accepted), at(refused), ""})
 	}

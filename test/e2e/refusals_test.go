@@ -11,8 +11,9 @@ import (
 
 // Rules that several fields share. {} in a template of YAML is where the value goes.
 const (
-	topicsRule = "rule: write topics or patterns of at most 16 tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu, orders.* or >"
-	originRule = "rule: write each origin as a browser sends it: scheme, host in lower case and port if it is not the default, with no path, such as https://shop.example or http://localhost:3000; or '*'"
+	topicsRule = "rule: write a topic or a pattern of at most 16 tokens of A-Z a-z 0-9 _ ~ - parted by '.', such as orders.eu, orders.* or >"
+	originRule = "rule: write an origin as a browser sends it: scheme, host in lower case and port if it is not the default, with no path, " +
+		"such as https://shop.example, https://*.shop.example, http://localhost:3000 or capacitor://localhost; or '*'"
 )
 
 // refusals is one for every rule of the definition.
@@ -30,11 +31,20 @@ func objectRefusals() []refusal {
 		},
 		{".spec requires topics", ``, `spec: {topics: null}`, ""},
 		{
-			".spec rule: auth.subscribers is required: write auth: {subscribers: {anonymous: {}}} to let everybody read",
+			".spec.auth.subscribers rule: auth.subscribers is required: write auth: {subscribers: {anonymous: {}}} to let everybody read",
 			``, `spec: {auth: null}`, "",
 		},
-		{".spec.upgradePolicy enum", `spec: {upgradePolicy: Manual}`, `spec: {upgradePolicy: Never}`, "supported values: "},
-		{".spec.engine rule: write engine: {memory: {}}", `spec: {engine: {memory: {}}}`, `spec: {engine: {}}`, ""},
+		{
+			".spec.heartbeat.minimum rule: write at most the heartbeat's interval, which is 15s where it is unset",
+			`spec: {heartbeat: {minimum: 15s}}`, `spec: {heartbeat: {minimum: 16s}}`, "",
+		},
+		{
+			".spec.heartbeat.minimum rule: write at most the heartbeat's interval, which is 15s where it is unset",
+			`spec: {heartbeat: {interval: 2s, minimum: 2s}}`, `spec: {heartbeat: {interval: 2s, minimum: 3s}}`, "",
+		},
+		{".spec.imagePolicy enum", `spec: {imagePolicy: Pinned}`, `spec: {imagePolicy: Never}`, "supported values: "},
+		{".spec.engine requires type", `spec: {engine: {type: Memory}}`, `spec: {engine: {}}`, ""},
+		{".spec.engine.type enum", `spec: {engine: {type: Memory}}`, `spec: {engine: {type: Disk}}`, "supported values: "},
 	}
 }
 
@@ -68,21 +78,22 @@ func durationRefusals() (out []refusal) {
 	}{
 		{".spec.topics[].retention.age", `topics: [{name: a, retention: {age: {}}}]`, "1s", "720h", "999ms", "721h", "10m or 1h30m"},
 		{".spec.retention.age", `retention: {age: {}}`, "1s", "720h", "999ms", "720h1s", "10m or 1h30m"},
-		{".spec.heartbeat.interval", `heartbeat: {interval: {}}`, "5s", "10m", "4.9s", "10m1s", "15s"},
+		{".spec.heartbeat.interval", `heartbeat: {interval: {}}`, "1s", "10m", "999ms", "10m1s", "15s"},
+		{".spec.heartbeat.minimum", `heartbeat: {interval: 10m, minimum: {}}`, "1s", "10m", "999ms", "10m1s", "5s"},
 		{".spec.reconnect.delay", `reconnect: {delay: {}}`, "100ms", "5m", "99ms", "5m1s", "2s"},
 		{".spec.reconnect.maxConnectionAge", `reconnect: {maxConnectionAge: {}}`, "10s", "24h", "9s", "24h1s", "30m"},
-		{".spec.drain.window", `drain: {window: {}}`, "1s", "10m", "0.5s", "10m1ms", "60s"},
+		{".spec.drain.window", `drain: {window: {}}`, "1s", "10m", "500ms", "10m1ms", "60s"},
 	} {
 		with := func(value string) string { return `spec: {` + strings.Replace(f.yaml, "{}", `"`+value+`"`, 1) + `}` }
 		rule := fmt.Sprintf("%s rule: write a duration between %s and %s, such as %s", f.path, f.least, f.most, f.example)
-		padded := strings.Repeat("0", 30) + f.least
 		out = append(out,
-			refusal{f.path + " maxLength", with(padded[len(padded)-32:]), with(padded + "1ms"), "may not be more than 32"},
+			refusal{f.path + " maxLength", with(f.least), with(strings.Repeat("00001s", 6)), "may not be more than 32"},
 			refusal{rule, with(f.least), with(f.tooShort), ""},
 			refusal{rule, with(f.most), with(f.tooLong), ""},
 			refusal{rule, with(f.least), with("1 minute"), ""},
 			refusal{rule, with(f.least), with("-" + f.least), ""},
 			refusal{rule, with(f.least), with("15"), ""},
+			refusal{rule, with(f.least), with("60.5s"), ""},
 		)
 	}
 	return out
@@ -90,7 +101,7 @@ func durationRefusals() (out []refusal) {
 
 func limitRefusals() []refusal {
 	bytes := ".spec.retention.bytes rule: write a quantity between 1Mi and 64Gi, such as 64Mi"
-	eventBytes := ".spec.limits.eventBytes rule: write a quantity between 1Ki and 4Mi, such as 256Ki"
+	maxEventSize := ".spec.limits.maxEventSize rule: write a quantity between 1Ki and 4Mi, such as 256Ki"
 	return []refusal{
 		{".spec.retention.events minimum", `spec: {retention: {events: 1}}`, `spec: {retention: {events: 0}}`, "greater than or equal to 1"},
 		{".spec.retention.events maximum", `spec: {retention: {events: 1000000}}`, `spec: {retention: {events: 1000001}}`, "less than or equal to 1000000"},
@@ -98,51 +109,57 @@ func limitRefusals() []refusal {
 		{bytes, `spec: {retention: {bytes: 1Mi}}`, `spec: {retention: {bytes: 1M}}`, ""},
 		{bytes, `spec: {retention: {bytes: 64Gi}}`, `spec: {retention: {bytes: 65Gi}}`, ""},
 		{bytes, `spec: {retention: {bytes: 1048576}}`, `spec: {retention: {bytes: 1048575}}`, ""},
-		{".spec.limits.connections minimum", `spec: {limits: {connections: 0}}`, `spec: {limits: {connections: -1}}`, "greater than or equal to 0"},
-		{".spec.limits.connections maximum", `spec: {limits: {connections: 1000000}}`, `spec: {limits: {connections: 1000001}}`, "less than or equal to 1000000"},
-		{".spec.limits.connectionsPerIdentity minimum", reading(`issuers: [`+anIssuer+`]`, `limits: {connectionsPerIdentity: 0}`), `spec: {limits: {connectionsPerIdentity: -1}}`, "greater than or equal to 0"},
+		{".spec.limits.connectionsPerHub minimum", `spec: {limits: {connectionsPerHub: 1}}`, `spec: {limits: {connectionsPerHub: 0}}`, "greater than or equal to 1"},
+		{".spec.limits.connectionsPerHub maximum", `spec: {limits: {connectionsPerHub: 1000000}}`, `spec: {limits: {connectionsPerHub: 1000001}}`, "less than or equal to 1000000"},
+		{".spec.limits.connectionsPerIdentity minimum", reading(`issuers: [`+anIssuer+`]`, `limits: {connectionsPerIdentity: 1}`), `spec: {limits: {connectionsPerIdentity: 0}}`, "greater than or equal to 1"},
 		{".spec.limits.connectionsPerIdentity maximum", reading(`issuers: [`+anIssuer+`]`, `limits: {connectionsPerIdentity: 1000000}`), `spec: {limits: {connectionsPerIdentity: 1000001}}`, "less than or equal to 1000000"},
 		{perIdentity, reading(`issuers: [`+anIssuer+`]`, `limits: {connectionsPerIdentity: 1}`), `spec: {limits: {connectionsPerIdentity: 1}}`, ""},
-		{perIdentity, `spec: {limits: {connectionsPerIdentity: 0}}`, `spec: {limits: {connectionsPerIdentity: 6}}`, ""},
-		{".spec.limits.publishRate minimum", `spec: {limits: {publishRate: 0}}`, `spec: {limits: {publishRate: -1}}`, "greater than or equal to 0"},
-		{".spec.limits.publishRate maximum", `spec: {limits: {publishRate: 1000000}}`, `spec: {limits: {publishRate: 1000001}}`, "less than or equal to 1000000"},
-		{".spec.limits.eventBytes pattern", `spec: {limits: {eventBytes: 256Ki}}`, `spec: {limits: {eventBytes: large}}`, "should match"},
-		{eventBytes, `spec: {limits: {eventBytes: 1Ki}}`, `spec: {limits: {eventBytes: 1023}}`, ""},
-		{eventBytes, `spec: {limits: {eventBytes: 4Mi}}`, `spec: {limits: {eventBytes: 5Mi}}`, ""},
+		{perIdentity, ``, `spec: {limits: {connectionsPerIdentity: 6}}`, ""},
+		{".spec.limits.eventsPerSecondPerPublisher minimum", `spec: {limits: {eventsPerSecondPerPublisher: 1}}`, `spec: {limits: {eventsPerSecondPerPublisher: 0}}`, "greater than or equal to 1"},
+		{".spec.limits.eventsPerSecondPerPublisher maximum", `spec: {limits: {eventsPerSecondPerPublisher: 1000000}}`, `spec: {limits: {eventsPerSecondPerPublisher: 1000001}}`, "less than or equal to 1000000"},
+		{".spec.limits.maxEventSize pattern", `spec: {limits: {maxEventSize: 256Ki}}`, `spec: {limits: {maxEventSize: large}}`, "should match"},
+		{maxEventSize, `spec: {limits: {maxEventSize: 1Ki}}`, `spec: {limits: {maxEventSize: 1023}}`, ""},
+		{maxEventSize, `spec: {limits: {maxEventSize: 4Mi}}`, `spec: {limits: {maxEventSize: 5Mi}}`, ""},
 	}
 }
 
 func accessRefusals() []refusal {
 	origins := func(o string) string { return `spec: {cors: {allowedOrigins: [` + o + `]}}` }
 	grants := func(g string) string { return `spec: {auth: {publishers: {serviceAccounts: [` + g + `]}}}` }
-	grant := func(fields string) string { return grants(`{` + fields + `}`) }
+	grant := func(fields string) string { return grants(`{name: a, ` + fields + `}`) }
+	named := func(name string) string { return grants(`{name: ` + name + `}`) }
 	either := ".spec.auth.publishers rule: write serviceAccounts, keys or both; or anonymous: {} alone to let everybody publish who reaches the publish port"
 	accounts := ".spec.auth.publishers.serviceAccounts"
+	account := accounts + "[].name rule: write the name of a ServiceAccount: lower-case letters, digits, '-' and '.'; or '*' for every one of the namespace"
 	return []refusal{
 		{either, `spec: {auth: {publishers: {anonymous: {}}}}`, `spec: {auth: {publishers: {}}}`, ""},
-		{either, grant(`name: a`), `spec: {auth: {publishers: {anonymous: {}, serviceAccounts: [{name: a}]}}}`, ""},
+		{either, named(`a`), `spec: {auth: {publishers: {anonymous: {}, serviceAccounts: [{name: a}]}}}`, ""},
 		{either, `spec: {auth: {publishers: {keys: [` + aKey + `], serviceAccounts: [{name: a}]}}}`, `spec: {auth: {publishers: {anonymous: {}, keys: [` + aKey + `]}}}`, ""},
-		{accounts + " minItems", grant(`name: a`), grants(``), "should have at least 1 items"},
+		{accounts + " minItems", named(`a`), grants(``), "should have at least 1 items"},
 		{accounts + " maxItems", grants(repeat(64, `{name: a%d}`)), grants(repeat(65, `{name: a%d}`)), "must have at most 64 items"},
-		{accounts + "[].name maxLength", grant(`name: ` + letters(253)), grant(`name: ` + letters(254)), "may not be more than 253"},
-		{accounts + "[].name rule: write the name of a ServiceAccount: lower-case letters, digits, '-' and '.'", grant(`name: a-1.b`), grant(`name: Checkout`), ""},
+		{accounts + "[] requires name", named(`a`), grants(`{topics: [a]}`), ""},
+		{accounts + "[].name maxLength", named(letters(253)), named(letters(254)), "may not be more than 253"},
+		{account, named(`a-1.b`), named(`Checkout`), ""},
+		{account, named(`"*"`), named(`"a*"`), ""},
 		{accounts + "[].namespace maxLength", grant(`namespace: ` + letters(63)), grant(`namespace: ` + letters(64)), "may not be more than 63"},
 		{accounts + "[].namespace rule: write the name of a namespace: lower-case letters, digits and '-'", grant(`namespace: team-a`), grant(`namespace: team.a`), ""},
 		{accounts + "[].topics minItems", grant(`topics: [a]`), grant(`topics: []`), "should have at least 1 items"},
 		{accounts + "[].topics maxItems", grant(`topics: [` + repeat(64, `a%d`) + `]`), grant(`topics: [` + repeat(65, `a%d`) + `]`), "must have at most 64 items"},
 		{accounts + "[].topics unique", grant(`topics: [a, b]`), grant(`topics: [a, a]`), "Duplicate value"},
 		{accounts + "[].topics[] maxLength", grant(`topics: [` + letters(255) + `]`), grant(`topics: [` + letters(256) + `]`), "may not be more than 255"},
-		{accounts + "[].topics " + topicsRule, grant(`topics: [a.*, ">"]`), grant(`topics: ["a.>.b"]`), ""},
-		{accounts + "[].topics " + topicsRule, grant(`topics: [` + tokens(16) + `]`), grant(`topics: [` + tokens(17) + `]`), ""},
+		{accounts + "[].topics[] " + topicsRule, grant(`topics: [a.*, ">"]`), grant(`topics: ["a.>.b"]`), ""},
+		{accounts + "[].topics[] " + topicsRule, grant(`topics: [` + tokens(16) + `]`), grant(`topics: [` + tokens(17) + `]`), ""},
 		{".spec.cors.allowedOrigins maxItems", origins(repeat(64, `https://a%d.example`)), origins(repeat(65, `https://a%d.example`)), "must have at most 64 items"},
 		{".spec.cors.allowedOrigins unique", origins(`https://a.example, https://b.example`), origins(`https://a.example, https://a.example`), "Duplicate value"},
 		{".spec.cors.allowedOrigins[] maxLength", origins(`https://` + letters(247)), origins(`https://` + letters(248)), "may not be more than 255"},
-		{".spec.cors.allowedOrigins " + originRule, origins(`https://shop.example, "http://[::1]:3000"`), origins(`https://shop.example/`), ""},
-		{".spec.cors.allowedOrigins " + originRule, origins(`"*"`), origins(`https://*.example`), ""},
-		{".spec.cors.allowedOrigins " + originRule, origins(`http://localhost:3000`), origins(`shop.example`), ""},
+		{".spec.cors.allowedOrigins[] " + originRule, origins(`https://shop.example, "http://[::1]:3000"`), origins(`https://shop.example/`), ""},
+		{".spec.cors.allowedOrigins[] " + originRule, origins(`"*"`), origins(`https://shop.*`), ""},
+		{".spec.cors.allowedOrigins[] " + originRule, origins(`"https://*.shop.example:8443"`), origins(`"https://*shop.example"`), ""},
+		{".spec.cors.allowedOrigins[] " + originRule, origins(`capacitor://localhost, ionic://localhost`), origins(`"capacitor://"`), ""},
+		{".spec.cors.allowedOrigins[] " + originRule, origins(`http://localhost:3000`), origins(`shop.example`), ""},
 		{".spec.cors.allowedOrigins rule: '*' allows every origin: write it alone", origins(`"*"`), origins(`"*", https://shop.example`), ""},
 		{
-			".spec.cors rule: allowCredentials needs allowedOrigins to list the origins: browsers refuse credentials together with '*'",
+			".spec.cors.allowCredentials rule: allowCredentials needs allowedOrigins to list the origins: browsers refuse credentials together with '*'",
 			`spec: {cors: {allowCredentials: true, allowedOrigins: [https://shop.example]}}`, `spec: {cors: {allowCredentials: true, allowedOrigins: ["*"]}}`, "",
 		},
 	}
@@ -158,8 +175,9 @@ func templateRefusals() []refusal {
 		{".spec.template.nodeSelector maxProperties", template(`nodeSelector: {` + repeat(32, `a%d: b`) + `}`), template(`nodeSelector: {` + repeat(33, `a%d: b`) + `}`), "at most 32 items"},
 		{".spec.template.imagePullSecrets maxItems", template(`imagePullSecrets: [` + repeat(8, `{name: a%d}`) + `]`), template(`imagePullSecrets: [` + repeat(9, `{name: a%d}`) + `]`), "must have at most 8 items"},
 		{".spec.template.imagePullSecrets unique", template(`imagePullSecrets: [{name: a}, {name: b}]`), template(`imagePullSecrets: [{name: a}, {name: a}]`), "Duplicate value"},
-		{".spec.template.imagePullSecrets rule: write the name of each Secret", template(`imagePullSecrets: [{name: a}]`), template(`imagePullSecrets: [{}]`), ""},
-		{".spec.template.resources.claims unique", template(`resources: {claims: [{name: a}, {name: b}]}`), template(`resources: {claims: [{name: a}, {name: a}]}`), "Duplicate value"},
+		{".spec.template.imagePullSecrets[].name rule: write the name of the Secret", template(`imagePullSecrets: [{name: a}]`), template(`imagePullSecrets: [{}]`), ""},
+		{".spec.template.resources.claims rule: a hub takes no device: leave claims out, or write what it needs as limits", template(`resources: {}`), template(`resources: {claims: [{name: a}]}`), ""},
+		{".spec.template.resources.claims unique", template(`resources: {}`), template(`resources: {claims: [{name: a}, {name: a}]}`), "Duplicate value"},
 	}
 	spread := `{maxSkew: 1, topologyKey: a%d, whenUnsatisfiable: DoNotSchedule}`
 	out = append(out, refusal{".spec.template.topologySpreadConstraints maxItems",

@@ -44,23 +44,26 @@ var reloads = []struct {
 	change func(*v1alpha1.EventStreamSpec)
 }{
 	{"topics", func(s *v1alpha1.EventStreamSpec) { s.Topics = append(s.Topics, v1alpha1.Topic{Name: "more.>"}) }},
-	{"topics[].retention.events", func(s *v1alpha1.EventStreamSpec) { s.Topics[0].Retention.Events = 500 }},
+	{"topics[].retention.events", func(s *v1alpha1.EventStreamSpec) { s.Topics[0].Retention.Events = new(int32(500)) }},
 	{"topics[].retention.age", func(s *v1alpha1.EventStreamSpec) { s.Topics[0].Retention.Age = "1h" }},
-	{"retention.events", func(s *v1alpha1.EventStreamSpec) { s.Retention.Events = 200 }},
+	{"retention.events", func(s *v1alpha1.EventStreamSpec) { s.Retention.Events = new(int32(200)) }},
 	{"retention.age", func(s *v1alpha1.EventStreamSpec) { s.Retention.Age = "20m" }},
 	{"retention.bytes", func(s *v1alpha1.EventStreamSpec) { s.Retention.Bytes = new(resource.MustParse("32Mi")) }},
 	{"heartbeat.interval", func(s *v1alpha1.EventStreamSpec) { s.Heartbeat.Interval = "7s" }},
+	{"heartbeat.minimum", func(s *v1alpha1.EventStreamSpec) { s.Heartbeat.Minimum = "2s" }},
 	{"reconnect.delay", func(s *v1alpha1.EventStreamSpec) { s.Reconnect.Delay = "1s" }},
 	{"reconnect.maxConnectionAge", func(s *v1alpha1.EventStreamSpec) { s.Reconnect.MaxConnectionAge = "1h" }},
 	{"drain.window", func(s *v1alpha1.EventStreamSpec) { s.Drain.Window = "2s" }},
-	{"limits.connections", func(s *v1alpha1.EventStreamSpec) { s.Limits.Connections = new(int32(5000)) }},
+	{"limits.connectionsPerHub", func(s *v1alpha1.EventStreamSpec) { s.Limits.ConnectionsPerHub = new(int32(5000)) }},
 	{"limits.connectionsPerIdentity", func(s *v1alpha1.EventStreamSpec) { s.Limits.ConnectionsPerIdentity = new(int32(3)) }},
-	{"limits.eventBytes", func(s *v1alpha1.EventStreamSpec) { s.Limits.EventBytes = new(resource.MustParse("64Ki")) }},
-	{"limits.publishRate", func(s *v1alpha1.EventStreamSpec) { s.Limits.PublishRate = new(int32(10 * reloadEvents)) }},
+	{"limits.maxEventSize", func(s *v1alpha1.EventStreamSpec) { s.Limits.MaxEventSize = new(resource.MustParse("64Ki")) }},
+	{"limits.eventsPerSecondPerPublisher", func(s *v1alpha1.EventStreamSpec) {
+		s.Limits.EventsPerSecondPerPublisher = new(int32(10 * reloadEvents))
+	}},
 	{"cors.allowedOrigins", func(s *v1alpha1.EventStreamSpec) { s.CORS.AllowedOrigins = []string{"https://shop.example"} }},
-	{"cors.allowCredentials", func(s *v1alpha1.EventStreamSpec) { s.CORS.AllowCredentials = true }},
+	{"cors.allowCredentials", func(s *v1alpha1.EventStreamSpec) { s.CORS.AllowCredentials = new(true) }},
 	{"auth.subscribers.jwt.cookie", func(s *v1alpha1.EventStreamSpec) { s.Auth.Subscribers.JWT.Cookie = "__Secure-runnel" }},
-	{"auth.subscribers.jwt.allowQueryToken", func(s *v1alpha1.EventStreamSpec) { s.Auth.Subscribers.JWT.AllowQueryToken = true }},
+	{"auth.subscribers.jwt.allowQueryToken", func(s *v1alpha1.EventStreamSpec) { s.Auth.Subscribers.JWT.AllowQueryToken = new(true) }},
 	{"auth.subscribers.jwt.tickets", func(s *v1alpha1.EventStreamSpec) {
 		s.Auth.Subscribers.JWT.Tickets = &v1alpha1.Tickets{SecretRef: v1alpha1.EntryReference{Name: "internal", Key: "tickets"}}
 	}},

@@ -86,7 +86,7 @@ var _ = Describe("The EventStream's definition", func() {
 	},
 		Entry("in the spec", `spec: {topic: orders}`, `unknown field "spec.topic"`),
 		Entry("in a list", `spec: {topics: [{name: orders, retain: 1}]}`, `unknown field "spec.topics[0].retain"`),
-		Entry("from a later version", `spec: {engine: {memory: {}, jetStream: {}}}`, `unknown field "spec.engine.jetStream"`),
+		Entry("from a later version", `spec: {engine: {type: Memory, jetStream: {}}}`, `unknown field "spec.engine.jetStream"`),
 		Entry("in the metadata", `metadata: {title: Shop}`, `unknown field "metadata.title"`),
 	)
 })

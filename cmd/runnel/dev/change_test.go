@@ -13,7 +13,7 @@ func TestChangesAreNamed(t *testing.T) {
 	hour := config.Duration(time.Hour)
 	base := config.Config{
 		Topics:    []config.Topic{{Name: "orders", Events: 10, Age: hour}, {Name: "prices.*", Events: 1, Age: hour}},
-		Heartbeat: config.Heartbeat{Interval: config.Duration(15 * time.Second)},
+		Heartbeat: config.Heartbeat{Interval: config.Duration(15 * time.Second), Minimum: config.Duration(5 * time.Second)},
 	}
 	for name, c := range map[string]struct {
 		change func(*config.Config)
@@ -28,8 +28,8 @@ func TestChangesAreNamed(t *testing.T) {
 		"a topic less": {func(c *config.Config) { c.Topics = c.Topics[:1] }, "topic prices.* removed"},
 		"a topic's retention": {func(c *config.Config) { c.Topics[1].Events = 5 },
 			"topic prices.* keeps 5 events for 1h0m0s instead of 1 for 1h0m0s"},
-		"several": {func(c *config.Config) { c.Topics = c.Topics[1:]; c.Limits.Connections = 3; c.Drain.Window = hour },
-			"topic orders removed, drain.window 0s → 1h0m0s, limits.connections 0 → 3"},
+		"several": {func(c *config.Config) { c.Topics = c.Topics[1:]; c.Limits.ConnectionsPerHub = 3; c.Drain.Window = hour },
+			"topic orders removed, drain.window 0s → 1h0m0s, limits.connectionsPerHub 0 → 3"},
 		"who publishes": {func(c *config.Config) { c.Auth.Publishers.Anonymous = &config.Anonymous{} }, "auth.publishers {} → unset, auth.publishers.anonymous unset → {}"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -40,11 +40,11 @@ func TestAccepted(t *testing.T) {
 		"least":                 spec(""),
 		"null is unset":         spec("  heartbeat: null\n  cors:\n"),
 		"longest bounds":        spec("  heartbeat: {interval: 10m}\n  drain: {window: 10m}\n  reconnect: {delay: 5m, maxConnectionAge: 24h}\n"),
-		"quantities as numbers": spec("  retention: {bytes: 67108864}\n  limits: {eventBytes: 1024}\n"),
+		"quantities as numbers": spec("  retention: {bytes: 67108864}\n  limits: {maxEventSize: 1024}\n"),
 		"patterns":              topics(`[{name: "a.*"}, {name: "*.b"}, {name: ">"}, {name: "a.>"}]`),
 		"sixteen tokens":        topics("[{name: " + strings.Repeat("a.", 15) + "a}]"),
 		"service accounts": head + "spec: {topics: [{name: a}], auth: {subscribers: {anonymous: {}}, publishers: " +
-			"{serviceAccounts: [{name: checkout, topics: [a]}, {namespace: team-b}]}}}\n",
+			"{serviceAccounts: [{name: checkout, topics: [a]}, {namespace: team-b, name: \"*\"}]}}}\n",
 		"keys and readers' tokens": head + "spec: {topics: [{name: a}], tls: {secretName: shop-tls}, limits: {connectionsPerIdentity: 2}, auth: {subscribers: " +
 			"{jwt: {issuers: [" + issuer + "]}}, publishers: {keys: [{name: ci, secretRef: {name: shop-ci}}]}}}\n",
 		"an author's status is ignored": spec("") + "status: {replicas: 1, readyReplicas: 0}\n",
@@ -93,16 +93,16 @@ func TestRefused(t *testing.T) {
 		text string
 		want []string // parts of the message
 	}{
-		"heartbeat too short": {spec("  heartbeat: {interval: 1s}\n"),
-			[]string{invalid + `spec.heartbeat.interval: Invalid value: "1s": write a duration between 5s and 10m, such as 15s`}},
+		"heartbeat too short": {spec("  heartbeat: {interval: 500ms}\n"),
+			[]string{invalid + `spec.heartbeat.interval: Invalid value: "500ms": write a duration between 1s and 10m, such as 15s`}},
 		"no duration": {spec("  drain: {window: soon}\n"), []string{invalid + `spec.drain.window: Invalid value: "soon": write a duration`}},
 		"a duration of CEL that Go would not take": {spec("  drain: {window: -5s}\n"), []string{"spec.drain.window"}},
 		"a number for a duration":                  {spec("  heartbeat: {interval: 15}\n"), []string{`spec.heartbeat.interval: Invalid value: "integer": spec.heartbeat.interval in body must be of type string`}},
-		"several at once, a line each": {spec("  heartbeat: {interval: 1s}\n  limits: {connections: -1}\n"),
-			[]string{invalid + "\n* ", "\n* spec.heartbeat.interval: ", "\n* spec.limits.connections: Invalid value: -1: spec.limits.connections in body should be greater than or equal to 0"}},
+		"several at once, a line each": {spec("  heartbeat: {interval: 1ms}\n  limits: {connectionsPerHub: -1}\n"),
+			[]string{invalid + "\n* ", "\n* spec.heartbeat.interval: ", "\n* spec.limits.connectionsPerHub: Invalid value: -1: spec.limits.connectionsPerHub in body should be greater than or equal to 1"}},
 		"wrong type": {spec("  retention: {events: many}\n"),
 			[]string{`spec.retention.events: Invalid value: "string": spec.retention.events in body must be of type integer: "string"`, "some validation rules were not checked"}},
-		"event size":         {spec("  limits: {eventBytes: 1Gi}\n"), []string{"spec.limits.eventBytes", "write a quantity between 1Ki and 4Mi, such as 256Ki"}},
+		"event size":         {spec("  limits: {maxEventSize: 1Gi}\n"), []string{"spec.limits.maxEventSize", "write a quantity between 1Ki and 4Mi, such as 256Ki"}},
 		"bytes, no quantity": {spec("  retention: {bytes: lots}\n"), []string{"spec.retention.bytes"}},
 		"duplicate topics":   {topics("[{name: a}, {name: b}, {name: a}]"), []string{invalid + `spec.topics[2]: Duplicate value: {"name":"a"}`}},
 		"duplicate origins": {spec("  cors: {allowedOrigins: ['https://a.example', 'https://a.example']}\n"),

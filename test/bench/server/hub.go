@@ -89,9 +89,9 @@ func (h Hub) config(who *credentials, s Settings) *config.Config {
 		Stream:    config.Stream{Namespace: namespace, Name: "bench"},
 		Topics:    []config.Topic{{Name: allTopics, Events: s.Events, Age: config.Duration(longest)}},
 		Retention: config.Retention{Bytes: retentionBytes},
-		Heartbeat: config.Heartbeat{Interval: config.Duration(s.Heartbeat)},
+		Heartbeat: config.Heartbeat{Interval: config.Duration(s.Heartbeat), Minimum: config.Duration(time.Second)},
 		Reconnect: config.Reconnect{Delay: config.Duration(config.DefaultReconnectDelay), MaxConnectionAge: config.Duration(longest)},
-		Limits:    config.Limits{Connections: h.ConnectionLimit, EventBytes: config.DefaultEventBytes},
+		Limits:    config.Limits{ConnectionsPerHub: h.ConnectionLimit, MaxEventSize: config.DefaultMaxEventSize},
 		Auth:      who.auth(),
 	}
 }

@@ -141,7 +141,7 @@ func (l *Load) prepare(kind Kind) (call func(context.Context), ok bool) {
 	}
 	l.changes++
 	number := strconv.Itoa(connections + l.changes%configurations)
-	patch := fmt.Sprintf(`{"spec":{"limits":{"connections":%s}}}`, number)
+	patch := fmt.Sprintf(`{"spec":{"limits":{"connectionsPerHub":%s}}}`, number)
 	want := Want{Kind: "ConfigMap", Mark: number}
 	if kind == Roll {
 		patch = fmt.Sprintf(`{"spec":{"template":{"annotations":{%q:%q}}}}`, Mark, number)

@@ -19,7 +19,7 @@ func vary(s *v1alpha1.EventStream, i int) {
 	for t := range 1 + i%mostTopics {
 		topic := v1alpha1.Topic{Name: fmt.Sprintf("region-%d.shard-%d.>", i, t)}
 		if t%2 == 0 {
-			topic.Retention = v1alpha1.TopicRetention{Events: int32(100 + i), Age: v1alpha1.Duration(fmt.Sprintf("%dh", 1+t))}
+			topic.Retention = v1alpha1.TopicRetention{Events: new(int32(100 + i)), Age: v1alpha1.Duration(fmt.Sprintf("%dh", 1+t))}
 		}
 		s.Spec.Topics = append(s.Spec.Topics, topic)
 	}

@@ -83,7 +83,7 @@ func (t *Tracker) object(ctx context.Context, o any, pods Pods, now time.Time) {
 	case *corev1.ConfigMap:
 		mark := ""
 		if c, err := config.Decode([]byte(o.Data[render.ConfigKey])); err == nil {
-			mark = strconv.Itoa(c.Limits.Connections)
+			mark = strconv.Itoa(c.Limits.ConnectionsPerHub)
 		}
 		t.child(o, Want{Kind: "ConfigMap", Mark: mark}, now)
 	case *appsv1.Deployment:

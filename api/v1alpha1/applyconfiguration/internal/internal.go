@@ -53,6 +53,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: subscribers
       type:
         namedType: com.github.runnel-dev.runnel.api.v1alpha1.SubscriberAuth
+- name: com.github.runnel-dev.runnel.api.v1alpha1.CABundle
+  map:
+    fields:
+    - name: configMapRef
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.EntryReference
 - name: com.github.runnel-dev.runnel.api.v1alpha1.CORS
   map:
     fields:
@@ -76,9 +82,11 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.runnel-dev.runnel.api.v1alpha1.Engine
   map:
     fields:
-    - name: memory
+    - name: type
       type:
-        namedType: com.github.runnel-dev.runnel.api.v1alpha1.MemoryEngine
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.EngineType
+- name: com.github.runnel-dev.runnel.api.v1alpha1.EngineType
+  scalar: string
 - name: com.github.runnel-dev.runnel.api.v1alpha1.EntryReference
   map:
     fields:
@@ -126,6 +134,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: heartbeat
       type:
         namedType: com.github.runnel-dev.runnel.api.v1alpha1.Heartbeat
+    - name: imagePolicy
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.ImagePolicy
     - name: limits
       type:
         namedType: com.github.runnel-dev.runnel.api.v1alpha1.Limits
@@ -152,9 +163,6 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
-    - name: upgradePolicy
-      type:
-        namedType: com.github.runnel-dev.runnel.api.v1alpha1.UpgradePolicy
 - name: com.github.runnel-dev.runnel.api.v1alpha1.EventStreamStatus
   map:
     fields:
@@ -199,6 +207,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: interval
       type:
         namedType: com.github.runnel-dev.runnel.api.v1alpha1.Duration
+    - name: minimum
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.Duration
 - name: com.github.runnel-dev.runnel.api.v1alpha1.HubTemplate
   map:
     fields:
@@ -235,6 +246,8 @@ var schemaYAML = typed.YAMLObject(`types:
           keys:
           - topologyKey
           - whenUnsatisfiable
+- name: com.github.runnel-dev.runnel.api.v1alpha1.ImagePolicy
+  scalar: string
 - name: com.github.runnel-dev.runnel.api.v1alpha1.JWTAuth
   map:
     fields:
@@ -267,30 +280,18 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.runnel-dev.runnel.api.v1alpha1.Limits
   map:
     fields:
-    - name: connections
+    - name: connectionsPerHub
       type:
         scalar: numeric
     - name: connectionsPerIdentity
       type:
         scalar: numeric
-    - name: eventBytes
-      type:
-        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
-    - name: publishRate
+    - name: eventsPerSecondPerPublisher
       type:
         scalar: numeric
-- name: com.github.runnel-dev.runnel.api.v1alpha1.MemoryEngine
-  map:
-    elementType:
-      scalar: untyped
-      list:
-        elementType:
-          namedType: __untyped_atomic_
-        elementRelationship: atomic
-      map:
-        elementType:
-          namedType: __untyped_deduced_
-        elementRelationship: separable
+    - name: maxEventSize
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
 - name: com.github.runnel-dev.runnel.api.v1alpha1.PublisherAuth
   map:
     fields:
@@ -392,6 +393,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: caBundleRef
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.CABundle
     - name: hmac
       type:
         namedType: com.github.runnel-dev.runnel.api.v1alpha1.HMAC
@@ -404,6 +408,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: jwksURI
       type:
         scalar: string
+    - name: maxTokenLifetime
+      type:
+        namedType: com.github.runnel-dev.runnel.api.v1alpha1.Duration
     - name: topics
       type:
         list:
@@ -431,8 +438,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: events
       type:
         scalar: numeric
-- name: com.github.runnel-dev.runnel.api.v1alpha1.UpgradePolicy
-  scalar: string
 - name: io.k8s.api.core.v1.Affinity
   map:
     fields:

@@ -7,7 +7,8 @@ package v1alpha1
 //
 // CORS says which web pages of other origins may read the stream.
 type CORSApplyConfiguration struct {
-	// allowedOrigins lists origins, such as https://shop.example, or the single entry `*` for every origin.
+	// allowedOrigins lists origins, such as https://shop.example. https://*.shop.example stands for every host below shop.example,
+	// at any depth, and capacitor://localhost or ionic://localhost for an app. The single entry `*` stands for every origin.
 	AllowedOrigins []string `json:"allowedOrigins,omitempty"`
 	// allowCredentials lets pages of the allowed origins read with cookies and other credentials
 	// (EventSource's withCredentials).

@@ -9,11 +9,11 @@ import (
 // EngineApplyConfiguration represents a declarative configuration of the Engine type for use
 // with apply.
 //
-// Engine says where the history is kept; exactly one of its fields is set.
+// Engine says where the history is kept. Type is the union's discriminator.
 type EngineApplyConfiguration struct {
-	// memory keeps it in the hub's memory, in one hub. A hub that is replaced hands it over to the next one; when one crashes it is
-	// lost, and readers are told so.
-	Memory *apiv1alpha1.MemoryEngine `json:"memory,omitempty"`
+	// type is Memory: the hub keeps the history in its memory. A hub that is replaced hands the history over to the next one; when a
+	// hub crashes the history is lost, and subscribers are told so.
+	Type *apiv1alpha1.EngineType `json:"type,omitempty"`
 }
 
 // EngineApplyConfiguration constructs a declarative configuration of the Engine type for use with
@@ -22,10 +22,10 @@ func Engine() *EngineApplyConfiguration {
 	return &EngineApplyConfiguration{}
 }
 
-// WithMemory sets the Memory field in the declarative configuration to the given value
+// WithType sets the Type field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Memory field is set to the value of the last call.
-func (b *EngineApplyConfiguration) WithMemory(value apiv1alpha1.MemoryEngine) *EngineApplyConfiguration {
-	b.Memory = &value
+// If called multiple times, the Type field is set to the value of the last call.
+func (b *EngineApplyConfiguration) WithType(value apiv1alpha1.EngineType) *EngineApplyConfiguration {
+	b.Type = &value
 	return b
 }

@@ -23,8 +23,8 @@ type EventStreamApplyConfiguration struct {
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
 	// spec is what the stream shall be.
 	Spec *EventStreamSpecApplyConfiguration `json:"spec,omitempty"`
-	// status is what the operator last saw of the stream. Before it has seen it, observedGeneration is -1: who waits for a stream
-	// by the generations would take one without any for a settled one.
+	// status is what the operator last saw of the stream. observedGeneration is -1 until the first reconcile, so that waiting on
+	// generations does not succeed early.
 	Status *EventStreamStatusApplyConfiguration `json:"status,omitempty"`
 }
 

@@ -9,7 +9,7 @@ import (
 // EventStreamSpecApplyConfiguration represents a declarative configuration of the EventStreamSpec type for use
 // with apply.
 //
-// EventStreamSpec is what a stream shall be. All of it but template and upgradePolicy reloads in the running hub; only a Secret or
+// EventStreamSpec is what a stream shall be. All of it but template and imagePolicy reloads in the running hub; only a Secret or
 // ConfigMap that it names for the first time, or no longer, rolls the pods, since they mount it. When pods roll, the new hub takes
 // history and cursors over before the old one lets its readers go.
 type EventStreamSpecApplyConfiguration struct {
@@ -37,10 +37,11 @@ type EventStreamSpecApplyConfiguration struct {
 	Engine *EngineApplyConfiguration `json:"engine,omitempty"`
 	// template adds to the hub's pods. A change of it rolls them.
 	Template *HubTemplateApplyConfiguration `json:"template,omitempty"`
-	// upgradePolicy says when the hub gets the image that the operator has for new ones, which rolls its pods: OnOperatorUpgrade, as
-	// soon as it is another than status.image and it is the stream's turn; Manual, never. Unset: what the operator's flag
-	// --upgrade-policy says, which is Manual unless it was changed.
-	UpgradePolicy *apiv1alpha1.UpgradePolicy `json:"upgradePolicy,omitempty"`
+	// imagePolicy says when the hub gets the image that the operator has for new hubs. Pinned: never, and the hub keeps the image
+	// of its Deployment. FollowOperator: as soon as the operator's image changes and it is the stream's turn; the pods roll. A hub
+	// that was never available follows the operator's image in any case. Unset: what the operator's flag --image-policy says,
+	// which is Pinned unless it was changed.
+	ImagePolicy *apiv1alpha1.ImagePolicy `json:"imagePolicy,omitempty"`
 	// suspend stops the operator from changing anything of this stream; its hub goes on serving.
 	Suspend *bool `json:"suspend,omitempty"`
 }
@@ -144,11 +145,11 @@ func (b *EventStreamSpecApplyConfiguration) WithTemplate(value *HubTemplateApply
 	return b
 }
 
-// WithUpgradePolicy sets the UpgradePolicy field in the declarative configuration to the given value
+// WithImagePolicy sets the ImagePolicy field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the UpgradePolicy field is set to the value of the last call.
-func (b *EventStreamSpecApplyConfiguration) WithUpgradePolicy(value apiv1alpha1.UpgradePolicy) *EventStreamSpecApplyConfiguration {
-	b.UpgradePolicy = &value
+// If called multiple times, the ImagePolicy field is set to the value of the last call.
+func (b *EventStreamSpecApplyConfiguration) WithImagePolicy(value apiv1alpha1.ImagePolicy) *EventStreamSpecApplyConfiguration {
+	b.ImagePolicy = &value
 	return b
 }
 

@@ -9,11 +9,14 @@ import (
 // HeartbeatApplyConfiguration represents a declarative configuration of the Heartbeat type for use
 // with apply.
 //
-// Heartbeat keeps quiet connections alive: a comment line is sent when nothing else was for an interval.
+// Heartbeat keeps quiet connections alive: the hub sends a comment line when it sent nothing else for an interval.
 type HeartbeatApplyConfiguration struct {
-	// interval is the longest silence on a connection, 5s to 10m. Unset: 15s, which is below the idle timeout of every
+	// interval is the longest silence on a connection, 1s to 10m. Unset: 15s, which is below the idle timeout of every
 	// common proxy.
 	Interval *apiv1alpha1.Duration `json:"interval,omitempty"`
+	// minimum is the shortest interval that a subscriber may ask for by ?heartbeat=, 1s to the interval. Unset: 5s, or the interval
+	// where that is shorter.
+	Minimum *apiv1alpha1.Duration `json:"minimum,omitempty"`
 }
 
 // HeartbeatApplyConfiguration constructs a declarative configuration of the Heartbeat type for use with
@@ -27,5 +30,13 @@ func Heartbeat() *HeartbeatApplyConfiguration {
 // If called multiple times, the Interval field is set to the value of the last call.
 func (b *HeartbeatApplyConfiguration) WithInterval(value apiv1alpha1.Duration) *HeartbeatApplyConfiguration {
 	b.Interval = &value
+	return b
+}
+
+// WithMinimum sets the Minimum field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Minimum field is set to the value of the last call.
+func (b *HeartbeatApplyConfiguration) WithMinimum(value apiv1alpha1.Duration) *HeartbeatApplyConfiguration {
+	b.Minimum = &value
 	return b
 }

@@ -11,19 +11,19 @@ import (
 //
 // Limits bounds what clients may take.
 type LimitsApplyConfiguration struct {
-	// connections is the largest number of readers of one hub at a time, 0 to 1000000; 0 is as many as the hub's file descriptors
-	// and its memory limit are enough for, and any other number is bounded by the descriptors alone. Who comes beyond it is asked to
-	// come back later. Unset: 20000.
-	Connections *int32 `json:"connections,omitempty"`
-	// connectionsPerIdentity is the largest number of readers of one hub at a time that have the same identity, which is issuer
-	// and subject of their tokens, 0 to 1000000; 0 is no limit. Who comes beyond it is asked to come back later. A browser
-	// opens one connection for each tab. Unset: 0.
+	// connectionsPerHub is the largest number of subscribers that one hub serves at a time, 1 to 1000000. Its file descriptors bound
+	// the number as well. Further subscribers get a retry hint and are closed. Unset: as many as the hub's file descriptors and memory
+	// limit allow.
+	ConnectionsPerHub *int32 `json:"connectionsPerHub,omitempty"`
+	// connectionsPerIdentity is the largest number of subscribers with the same identity, the issuer and subject of their tokens,
+	// that one hub serves at a time, 1 to 1000000. Further ones get a retry hint and are closed. A browser opens one connection for
+	// each tab. Unset: no limit.
 	ConnectionsPerIdentity *int32 `json:"connectionsPerIdentity,omitempty"`
-	// eventBytes is the largest payload of one event, 1Ki to 4Mi. Unset: 256Ki.
-	EventBytes *resource.Quantity `json:"eventBytes,omitempty"`
-	// publishRate is how many events a second each publisher may send on average, 0 to 1000000; 0 is no limit. All who publish
-	// without a token count as one. Unset: 0.
-	PublishRate *int32 `json:"publishRate,omitempty"`
+	// eventsPerSecondPerPublisher is how many events a second each publisher may send on average, 1 to 1000000. All publishers
+	// without a token count as one. Each hub counts for itself. Unset: no limit.
+	EventsPerSecondPerPublisher *int32 `json:"eventsPerSecondPerPublisher,omitempty"`
+	// maxEventSize is the largest payload of one event, 1Ki to 4Mi. Unset: 256Ki.
+	MaxEventSize *resource.Quantity `json:"maxEventSize,omitempty"`
 }
 
 // LimitsApplyConfiguration constructs a declarative configuration of the Limits type for use with
@@ -32,11 +32,11 @@ func Limits() *LimitsApplyConfiguration {
 	return &LimitsApplyConfiguration{}
 }
 
-// WithConnections sets the Connections field in the declarative configuration to the given value
+// WithConnectionsPerHub sets the ConnectionsPerHub field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Connections field is set to the value of the last call.
-func (b *LimitsApplyConfiguration) WithConnections(value int32) *LimitsApplyConfiguration {
-	b.Connections = &value
+// If called multiple times, the ConnectionsPerHub field is set to the value of the last call.
+func (b *LimitsApplyConfiguration) WithConnectionsPerHub(value int32) *LimitsApplyConfiguration {
+	b.ConnectionsPerHub = &value
 	return b
 }
 
@@ -48,18 +48,18 @@ func (b *LimitsApplyConfiguration) WithConnectionsPerIdentity(value int32) *Limi
 	return b
 }
 
-// WithEventBytes sets the EventBytes field in the declarative configuration to the given value
+// WithEventsPerSecondPerPublisher sets the EventsPerSecondPerPublisher field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the EventBytes field is set to the value of the last call.
-func (b *LimitsApplyConfiguration) WithEventBytes(value resource.Quantity) *LimitsApplyConfiguration {
-	b.EventBytes = &value
+// If called multiple times, the EventsPerSecondPerPublisher field is set to the value of the last call.
+func (b *LimitsApplyConfiguration) WithEventsPerSecondPerPublisher(value int32) *LimitsApplyConfiguration {
+	b.EventsPerSecondPerPublisher = &value
 	return b
 }
 
-// WithPublishRate sets the PublishRate field in the declarative configuration to the given value
+// WithMaxEventSize sets the MaxEventSize field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the PublishRate field is set to the value of the last call.
-func (b *LimitsApplyConfiguration) WithPublishRate(value int32) *LimitsApplyConfiguration {
-	b.PublishRate = &value
+// If called multiple times, the MaxEventSize field is set to the value of the last call.
+func (b *LimitsApplyConfiguration) WithMaxEventSize(value resource.Quantity) *LimitsApplyConfiguration {
+	b.MaxEventSize = &value
 	return b
 }

@@ -9,7 +9,7 @@ package v1alpha1
 type ServiceAccountGrantApplyConfiguration struct {
 	// namespace is the ServiceAccount's namespace. Unset: the stream's own.
 	Namespace *string `json:"namespace,omitempty"`
-	// name is the ServiceAccount's name. Unset: every ServiceAccount of the namespace.
+	// name is the ServiceAccount's name. "*" stands for every ServiceAccount of the namespace.
 	Name *string `json:"name,omitempty"`
 	// topics lists topics and patterns that may be published to. Unset: every topic of the stream.
 	Topics []string `json:"topics,omitempty"`

@@ -2,10 +2,14 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/runnel-dev/runnel/api/v1alpha1"
+)
+
 // TokenIssuerApplyConfiguration represents a declarative configuration of the TokenIssuer type for use
 // with apply.
 //
-// TokenIssuer makes readers' tokens.
+// TokenIssuer makes subscribers' tokens.
 type TokenIssuerApplyConfiguration struct {
 	// issuer is what the tokens have as their "iss", byte by byte.
 	Issuer *string `json:"issuer,omitempty"`
@@ -13,17 +17,25 @@ type TokenIssuerApplyConfiguration struct {
 	Audiences []string `json:"audiences,omitempty"`
 	// jwksURI is where the issuer publishes its keys, a JSON Web Key Set (RFC 7517, section 5); the discovery document of
 	// OpenID Connect calls it jwks_uri. Each hub fetches it by itself, and anew when a token names a key that it does not know.
-	// Without TLS only hosts of the cluster, such as id.infra.svc, and the pod itself are allowed: whoever could change the
+	// Without TLS only Services of the cluster, such as id.infra.svc, and the pod itself are allowed: whoever could change the
 	// answer on its way could let in anybody.
 	JWKSURI *string `json:"jwksURI,omitempty"`
+	// caBundleRef names the certificates of the authorities that sign the certificate of jwksURI's server, in PEM, for a private
+	// authority. The hub then trusts no others there. New contents hold from the next fetch on. Unset: the authorities that the
+	// hub's image trusts.
+	CABundleRef *CABundleApplyConfiguration `json:"caBundleRef,omitempty"`
 	// jwks names a ConfigMap or Secret that holds the issuer's keys, a JSON Web Key Set (RFC 7517, section 5).
 	JWKS *KeySetApplyConfiguration `json:"jwks,omitempty"`
 	// hmac names the secret by which the issuer signs with HS256, HS384 or HS512. Who can verify such tokens can make them:
 	// prefer an issuer with public keys.
 	HMAC *HMACApplyConfiguration `json:"hmac,omitempty"`
+	// maxTokenLifetime is how long a token may be valid, from its "iat", or from now without one, to its "exp": 1m to 87600h. Tokens
+	// that are valid for longer are refused: an "exp" in milliseconds, for instance, would make a token that never expires.
+	// Unset: 720h.
+	MaxTokenLifetime *apiv1alpha1.Duration `json:"maxTokenLifetime,omitempty"`
 	// topics lists what each token lets read: topics, patterns, and templates in which {claim} as a whole token stands for the
-	// value of that claim, such as users.{sub}.>. A claim inside of others is written as a path, {tenant.id}. A template lets
-	// nothing be read by tokens that have no such claim.
+	// value of that claim, such as users.{sub}.>. A claim inside of others is written as a path, {tenant.id}. A template
+	// grants nothing when the claim is missing.
 	Topics []string `json:"topics,omitempty"`
 	// topicsClaim is the path of the claim that itself lists the topics and patterns that a token lets read, such as
 	// runnel.topics. Unlike with topics, the issuer then grants whatever it writes.
@@ -62,6 +74,14 @@ func (b *TokenIssuerApplyConfiguration) WithJWKSURI(value string) *TokenIssuerAp
 	return b
 }
 
+// WithCABundleRef sets the CABundleRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CABundleRef field is set to the value of the last call.
+func (b *TokenIssuerApplyConfiguration) WithCABundleRef(value *CABundleApplyConfiguration) *TokenIssuerApplyConfiguration {
+	b.CABundleRef = value
+	return b
+}
+
 // WithJWKS sets the JWKS field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the JWKS field is set to the value of the last call.
@@ -75,6 +95,14 @@ func (b *TokenIssuerApplyConfiguration) WithJWKS(value *KeySetApplyConfiguration
 // If called multiple times, the HMAC field is set to the value of the last call.
 func (b *TokenIssuerApplyConfiguration) WithHMAC(value *HMACApplyConfiguration) *TokenIssuerApplyConfiguration {
 	b.HMAC = value
+	return b
+}
+
+// WithMaxTokenLifetime sets the MaxTokenLifetime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxTokenLifetime field is set to the value of the last call.
+func (b *TokenIssuerApplyConfiguration) WithMaxTokenLifetime(value apiv1alpha1.Duration) *TokenIssuerApplyConfiguration {
+	b.MaxTokenLifetime = &value
 	return b
 }
 

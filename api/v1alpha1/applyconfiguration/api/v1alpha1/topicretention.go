@@ -14,7 +14,7 @@ type TopicRetentionApplyConfiguration struct {
 	// events is the largest number of events that a topic keeps, 1 to 1000000; 1 keeps the last value. Unset: the
 	// stream's, or 100.
 	Events *int32 `json:"events,omitempty"`
-	// age is how long an event is kept at most, 1s to 720h, as a Go duration. Unset: the stream's, or 10m.
+	// age is how long an event is kept at most, 1s to 720h. Unset: the stream's, or 10m.
 	Age *apiv1alpha1.Duration `json:"age,omitempty"`
 }
 
