@@ -14,8 +14,7 @@ import (
 const (
 	// maxReplay is the largest replay; what a topic retains is less in most streams.
 	maxReplay = 1_000_000
-	// minHeartbeat and maxHeartbeat are those of the resource.
-	minHeartbeat = 5 * time.Second
+	// maxHeartbeat is that of the resource. The stream says what the shortest is.
 	maxHeartbeat = 10 * time.Minute
 	maxFlush     = time.Second
 	// maxSince is ten years. A number of seconds beyond it is a time since 1970, which since does not take.
@@ -34,9 +33,7 @@ func (q *query) readOptions(p *parameters) *problem {
 	q.asked.Format = event.Format{Envelope: format == "envelope", CloudEvents: format == "cloudevents"}
 	q.begin.Padding = p.choice("padding", "false", "true")
 	q.start.Conflate = p.choice("conflate", "none", "latest")
-	if heartbeat := p.duration("heartbeat"); heartbeat > 0 {
-		q.asked.Heartbeat = min(max(heartbeat, minHeartbeat), maxHeartbeat)
-	}
+	q.asked.Heartbeat = min(p.duration("heartbeat"), maxHeartbeat)
 	return p.bad
 }
 

@@ -108,7 +108,10 @@ func rulesOf(c *config.Config) (rules []eventlog.Rule, err error) {
 }
 
 func settingsOf(c *config.Config, stall time.Duration) fanout.Settings {
-	return fanout.Settings{Heartbeat: c.Heartbeat.Interval.D(), Delay: c.Reconnect.Delay.D(), MaxAge: c.Reconnect.MaxConnectionAge.D(), Stall: stall}
+	return fanout.Settings{
+		Heartbeat: c.Heartbeat.Interval.D(), HeartbeatMinimum: c.Heartbeat.Minimum.D(),
+		Delay: c.Reconnect.Delay.D(), MaxAge: c.Reconnect.MaxConnectionAge.D(), Stall: stall,
+	}
 }
 
 // missing names what the hub waits for. Keys that issuers publish come and go while a state runs.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestReaderOptions(t *testing.T) { paths(t, testReaderOptions) }
@@ -74,4 +75,16 @@ func TestAQuietStreamHasNoBlockWithoutDataAfterAnOverflow(t *testing.T) {
 	if len(h.seen.gaps) == 0 {
 		t.Error("no overflow was counted")
 	}
+}
+
+func TestAReloadChangesHowShortAHeartbeatMayBe(t *testing.T) {
+	settings := calm
+	settings.HeartbeatMinimum = time.Hour
+	h := newHub(t, 2, settings)
+	r := newRecorder()
+	h.readAs(r, Reader{Options: Options{Heartbeat: tick}}, Beginning{}, "a")
+	r.until(t, "open", contains(`"heartbeatMs":3600000,`))
+	settings.HeartbeatMinimum = tick
+	h.pool.Configure(settings)
+	r.until(t, "heartbeat", contains("\n\n:\n"))
 }

@@ -26,6 +26,8 @@ import (
 type Settings struct {
 	// Heartbeat is the longest silence on a connection.
 	Heartbeat time.Duration
+	// HeartbeatMinimum is the shortest silence that a reader may ask for.
+	HeartbeatMinimum time.Duration
 	// Delay before a reader comes back; each is told a random time between it and twice as much.
 	Delay time.Duration
 	// MaxAge ends a connection after 0.8 to 1.0 of this time.

@@ -62,7 +62,7 @@ type Owner interface {
 
 // Options are how a reader wants its stream. The zero Options are those of nearly all.
 type Options struct {
-	// Heartbeat is the longest silence; zero is that of the settings.
+	// Heartbeat is the longest silence; zero is that of the settings, which also say how short it may be.
 	Heartbeat time.Duration
 	// Pings sends heartbeats as events, so that a page can notice a connection that is dead in one direction.
 	Pings bool
@@ -208,10 +208,11 @@ func (r *reader) heartbeatDue() instant { return instant(r.written.Load()) + r.i
 
 // interval is the longest silence.
 func (r *reader) interval() time.Duration {
+	settings := r.shard.pool.settings.Load()
 	if r.options.Heartbeat > 0 {
-		return r.options.Heartbeat
+		return max(r.options.Heartbeat, settings.HeartbeatMinimum)
 	}
-	return r.shard.pool.settings.Load().Heartbeat
+	return settings.Heartbeat
 }
 
 func (r *reader) ageDue() instant {
