@@ -44,7 +44,7 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 	if err != nil {
 		return false, err
 	}
-	if err := r.Applier.All(ctx, v.stream, children); err != nil {
+	if err := r.apply(ctx, v, children, config.Hash(cfg)); err != nil {
 		if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 			return true, nil // the stream goes with its namespace, which takes no event about it any more
 		}
@@ -54,7 +54,19 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 		return false, nil
 	}
 	v.applied, v.image, v.configHash = true, image, config.Hash(cfg)
-	return false, r.readDeployment(ctx, v)
+	return false, nil
+}
+
+// apply applies the children, of which the ConfigMap has the hash, and tells of what it changed, also when it fails half-way.
+func (r *Reconciler) apply(ctx context.Context, v *view, children []render.Child, hash string) error {
+	var changes []apply.Change
+	err := r.Applier.All(ctx, v.stream, children, func(c apply.Change) { changes = append(changes, c) })
+	before := v.deployment
+	if err == nil || len(changes) > 0 {
+		err = errors.Join(err, r.readDeployment(ctx, v))
+	}
+	r.announce(ctx, v, changes, hash, before)
+	return err
 }
 
 // depends says whether a hub of the configuration reads what the operator does not write.

@@ -37,6 +37,8 @@ type Reconciler struct {
 	Hubs HubReader
 	// Recorder records transitions as events.
 	Recorder events.EventRecorder
+	// Counters count what is done; nil does not.
+	Counters *Counters
 	// HubImage is what new hubs run. A stream that has one keeps its own, unless its policy is to follow.
 	HubImage string
 	// ImagePolicy is that of streams which say none; empty is Pinned.
@@ -135,6 +137,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, v *view) error {
 	if err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
+	logTransitions(ctx, v.stream.Status.Conditions, status.Conditions)
 	for _, t := range transitions(v.stream.Status.Conditions, status.Conditions) {
 		r.Recorder.Eventf(v.stream, nil, t.kind, t.reason, eventAction, "%s", t.message)
 	}

@@ -84,6 +84,9 @@ type tracked struct {
 	hash        string
 	tries       int
 	began, next time.Time
+	// repaired is when a repair of children was told last; untold repairs came since.
+	repaired time.Time
+	untold   int
 }
 
 // last returns what an instance of a hub's container last confirmed; nothing if it is not known to have had all.

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	goruntime "runtime"
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -31,6 +33,7 @@ import (
 	"github.com/runnel-dev/runnel/controllers"
 	"github.com/runnel-dev/runnel/controllers/apply"
 	"github.com/runnel-dev/runnel/controllers/issuer"
+	"github.com/runnel-dev/runnel/hub/process"
 )
 
 const (
@@ -48,6 +51,9 @@ const (
 	syncedTimeout = 100 * time.Millisecond
 )
 
+// version is set by the linker. Without it, the version of the module that was built counts.
+var version string
+
 func main() {
 	o, err := parse(os.Args[1:], os.Getenv, os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -60,9 +66,11 @@ func main() {
 	logger := zap.New(zap.UseFlagOptions(&o.zap))
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
+	logger.Info("The operator starts", "version", process.Version(version), "go", goruntime.Version(), "hubImage", o.hubImage, "imagePolicy", o.imagePolicy, "namespaces", o.namespaces)
 	if _, err := memlimit.Set(); err != nil { // to 9/10 of the container's, so that garbage is collected before the kernel ends the process
 		logger.Info("The container's memory limit cannot be read", "error", err.Error())
 	}
+	metrics.Registry.MustRegister(process.BuildInfo("runnel_operator_build_info", process.Version(version)))
 	if err := work(ctrl.SetupSignalHandler(), o); err != nil {
 		logger.Error(err, "The operator ends")
 		os.Exit(1)
@@ -135,17 +143,28 @@ func setup(ctx context.Context, o *options) (mgr ctrl.Manager, done func(), err 
 		Issuers:       issuers,
 		Hubs:          controllers.NewAdminPort(),
 		Recorder:      recorder,
+		Counters:      controllers.NewCounters(),
 		HubImage:      o.hubImage,
 		ClusterDomain: o.clusterDomain,
 
 		ImagePolicy:        o.imagePolicy,
 		ConcurrentUpgrades: o.upgrades,
 	}
-	waiting := reconciler.UpgradesWaiting()
-	err = errors.Join(
+	measures := []prometheus.Collector{reconciler.UpgradesWaiting(), reconciler.Counters}
+	if o.streamMetrics {
+		measures = append(measures, &controllers.StreamConditions{Reader: mgr.GetCache(), Elected: mgr.Elected()})
+	}
+	done = func() {
+		for _, m := range measures {
+			metrics.Registry.Unregister(m)
+		}
+	}
+	for _, m := range measures {
+		err = errors.Join(err, metrics.Registry.Register(m))
+	}
+	err = errors.Join(err,
 		mgr.Add(issuers),
 		mgr.Add(recorder),
-		metrics.Registry.Register(waiting),
 		reconciler.SetupWithManager(ctx, mgr, issuers.Changed(), o.concurrent),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("cache", func(r *http.Request) error {
@@ -157,7 +176,6 @@ func setup(ctx context.Context, o *options) (mgr ctrl.Manager, done func(), err 
 			return nil
 		}),
 	)
-	done = func() { metrics.Registry.Unregister(waiting) }
 	if err != nil {
 		done()
 		return nil, nil, fmt.Errorf("setup: %w", err)

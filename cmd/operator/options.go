@@ -39,6 +39,7 @@ type options struct {
 	leaseNamespace  string
 	metricsAddress  string
 	metricsInsecure bool
+	streamMetrics   bool
 	probeAddress    string
 	pprofAddress    string
 	zap             zap.Options
@@ -66,6 +67,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*options, 
 	f.StringVar(&o.leaseNamespace, "leader-election-namespace", "", "namespace of the lease; the operator's own if not set")
 	f.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of the metrics, by HTTPS and for those only whom the cluster lets get /metrics; 0 turns them off")
 	f.BoolVar(&o.metricsInsecure, "metrics-insecure", false, "serve the metrics by plain HTTP to everybody")
+	f.BoolVar(&o.streamMetrics, "stream-metrics", true, "serve the metric runnel_operator_stream_condition, some 15 series for each stream; for thousands of streams, false spares Prometheus those")
 	f.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
 	f.StringVar(&o.pprofAddress, "pprof-bind-address", "0", "address of the profiles of net/http/pprof, by plain HTTP to everybody, such as 127.0.0.1:6060; 0 turns them off")
 	clientconfig.RegisterFlags(f)

@@ -42,13 +42,14 @@ type Applier struct {
 }
 
 // All brings the children of owner to their desired state in the given order, and deletes those that are no longer among them.
-// It takes the children for itself: they are not to be used afterwards.
+// It takes the children for itself: they are not to be used afterwards. It tells done of each write that has succeeded, also when a
+// later one fails.
 //
 // A child whose hash annotation is the desired one, and whose cached object has every desired value, is left alone. All looks
 // at every child before it writes any: if one has the name of somebody else's object, nothing is written and the error is
 // a *ConflictError; if one is the leftover of a deleted stream of the same name, a *LeftoverError. A child that was
 // replaced since it was looked at ends in the API server's own conflict.
-func (a *Applier) All(ctx context.Context, owner *v1alpha1.EventStream, children []render.Child) error {
+func (a *Applier) All(ctx context.Context, owner *v1alpha1.EventStream, children []render.Child, done func(Change)) error {
 	plans := make([]plan, 0, len(children))
 	conflict, leftover := &ConflictError{}, &LeftoverError{}
 	for _, child := range children {
@@ -77,8 +78,9 @@ func (a *Applier) All(ctx context.Context, owner *v1alpha1.EventStream, children
 		if err := a.write(ctx, p); err != nil {
 			return fmt.Errorf("%s %s: %w", p.child.Kind.Kind, p.child.Name, err)
 		}
+		done(p.change())
 	}
-	return a.prune(ctx, owner, children)
+	return a.prune(ctx, owner, children, done)
 }
 
 // plan is what is to be done about one child.
@@ -92,6 +94,8 @@ type plan struct {
 	whose whose
 	// settled: the object is as desired already.
 	settled bool
+	// drift is the path of a field that somebody else has changed since it was applied; empty if nobody has.
+	drift string
 }
 
 // plan looks at what is there.
@@ -121,9 +125,12 @@ func (a *Applier) plan(ctx context.Context, owner *v1alpha1.EventStream, child r
 	if p.whose != ours || live.GetAnnotations()[HashAnnotation] != p.hash {
 		return p, nil
 	}
-	if _, metadataOnly := live.(*metav1.PartialObjectMetadata); !metadataOnly {
-		p.settled, err = has(live, document)
+	if _, metadataOnly := live.(*metav1.PartialObjectMetadata); metadataOnly {
+		p.drift = ".metadata.labels" // or it would be in the cache
+		return p, nil
 	}
+	drift, found, err := missing(live, document)
+	p.settled, p.drift = err == nil && !found, drift
 	return p, err
 }
 
@@ -182,19 +189,20 @@ func (a *Applier) write(ctx context.Context, p plan) error {
 	return a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), FieldOwner, client.ForceOwnership)
 }
 
-// has says whether every value of the document, an object's desired state in JSON, is in the live object.
-func has(live client.Object, document []byte) (bool, error) {
+// missing returns the path of a value of the document, an object's desired state in JSON, that is not in the live object.
+func missing(live client.Object, document []byte) (path string, found bool, err error) {
 	desired := map[string]any{}
 	// This Unmarshal makes whole numbers int64, as the converter below does.
 	if err := json.Unmarshal(document, &desired); err != nil {
-		return false, err
+		return "", false, err
 	}
 	// The cache leaves them empty, and they are known by the kind that was asked for.
 	delete(desired, "apiVersion")
 	delete(desired, "kind")
 	actual, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
 	if err != nil {
-		return false, err
+		return "", false, err
 	}
-	return contains(actual, desired), nil
+	path, found = difference(actual, desired)
+	return path, found, nil
 }

@@ -37,6 +37,7 @@ type cluster struct {
 	applier *apply.Applier
 	applied []map[string]any
 	deleted []string
+	changes []apply.Change
 }
 
 func newCluster(g Gomega, objects ...client.Object) *cluster {
@@ -102,7 +103,7 @@ func (c *cluster) all(g Gomega, image string) error {
 	children, err := render.Children(render.Input{Stream: r, Config: cfg, Image: image})
 	g.Expect(err).NotTo(HaveOccurred())
 	c.applied, c.deleted = nil, nil
-	return c.applier.All(context.Background(), owner, children)
+	return c.applier.All(context.Background(), owner, children, func(change apply.Change) { c.changes = append(c.changes, change) })
 }
 
 func key(name string) client.ObjectKey { return client.ObjectKey{Namespace: "team-a", Name: name} }

@@ -1,64 +1,75 @@
 package apply
 
-import "reflect"
+import (
+	"fmt"
+	"reflect"
+)
 
-// contains says whether the actual value has everything that the desired one says. What somebody else added is fine: other
-// keys of a map, other items of a list that is merged by key.
+// difference returns the path of one of the values that the desired value says and the actual one does not have, such as
+// .spec.replicas; found is false if there is none. What somebody else added is fine: other keys of a map, other items of a list that is
+// merged by key.
 //
 // A selector that says more than it should selects less, or nothing; the API server replaces it as a whole, so here nothing may be
 // added to one.
 //
 // Both are made of map[string]any, []any, string, int64, float64, bool and nil. An empty map or list is also contained in
 // nothing, since the API server does not keep those; false and 0 are not, since there the default may be another.
-func contains(actual, desired any) bool {
+func difference(actual, desired any) (path string, found bool) {
 	switch d := desired.(type) {
 	case map[string]any:
 		a, ok := actual.(map[string]any)
 		if !ok {
-			return actual == nil && len(d) == 0
+			return "", actual != nil || len(d) > 0
 		}
 		for field, value := range d {
-			if list, isList := value.([]any); isList {
-				if !containsList(field, a[field], list) {
-					return false
-				}
-			} else if !contains(a[field], value) || replacedWhole(field) && a[field] != nil && !contains(value, a[field]) {
-				return false
+			if path, found := fieldDifference(field, a[field], value); found {
+				return "." + field + path, true
 			}
 		}
-		return true
+		return "", false
 	case []any: // a list inside a list
-		return containsList("", actual, d)
+		return listDifference("", actual, d)
 	default:
-		return reflect.DeepEqual(actual, desired)
+		return "", !reflect.DeepEqual(actual, desired)
 	}
 }
 
-// containsList compares the list of a field. A list that the API server merges by key may have further items and another
+func fieldDifference(field string, actual, desired any) (path string, found bool) {
+	if list, isList := desired.([]any); isList {
+		return listDifference(field, actual, list)
+	}
+	if path, found := difference(actual, desired); found {
+		return path, true
+	}
+	if replacedWhole(field) && actual != nil {
+		return difference(desired, actual)
+	}
+	return "", false
+}
+
+// listDifference compares the list of a field. A list that the API server merges by key may have further items and another
 // order; any other list is replaced as a whole, so it must have the same items in the same order.
-func containsList(field string, actual any, desired []any) bool {
+func listDifference(field string, actual any, desired []any) (path string, found bool) {
 	a, ok := actual.([]any)
 	if !ok {
-		return actual == nil && len(desired) == 0
+		return "", actual != nil || len(desired) > 0
 	}
 	keys := mergeKeys(field)
-	if keys == nil {
-		if len(a) != len(desired) {
-			return false
-		}
-		for i := range desired {
-			if !contains(a[i], desired[i]) {
-				return false
-			}
-		}
-		return true
+	if keys == nil && len(a) != len(desired) {
+		return "", true
 	}
-	for _, item := range desired {
-		if !contains(find(a, item, keys), item) {
-			return false
+	for i, item := range desired {
+		var other any
+		if keys == nil {
+			other = a[i]
+		} else {
+			other = find(a, item, keys)
+		}
+		if path, found := difference(other, item); found {
+			return fmt.Sprintf("[%d]%s", i, path), true
 		}
 	}
-	return true
+	return "", false
 }
 
 // find returns the item of the list that has the wanted item's keys, else nil.

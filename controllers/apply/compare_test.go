@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-func TestContains(t *testing.T) {
+func TestDifference(t *testing.T) {
 	for name, c := range map[string]struct {
 		actual, desired string
 		want            bool
@@ -37,7 +37,28 @@ func TestContains(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			g.Expect(contains(object(g, c.actual), object(g, c.desired))).To(Equal(c.want))
+			path, found := difference(object(g, c.actual), object(g, c.desired))
+			g.Expect(found).NotTo(Equal(c.want))
+			g.Expect(path != "").To(Equal(found), "it names what is different")
+		})
+	}
+}
+
+func TestDifferenceNamesAField(t *testing.T) {
+	for path, c := range map[string]struct{ actual, desired string }{
+		".a":                     {`{a: 1}`, `{a: 2}`},
+		".spec.replicas":         {`{spec: {}}`, `{spec: {replicas: 1}}`},
+		".containers[1].image":   {`{containers: [{name: b, image: x}, {name: a}]}`, `{containers: [{name: a}, {name: b, image: y}]}`},
+		".containers[0].args[1]": {`{containers: [{name: a, args: [b, c]}]}`, `{containers: [{name: a, args: [b, d]}]}`},
+		".containers[0].args":    {`{containers: [{name: a, args: [b]}]}`, `{containers: [{name: a, args: [b, d]}]}`},
+		".selector.b":            {`{selector: {a: x, b: y}}`, `{selector: {a: x}}`},
+		".ports[0]":              {`{ports: []}`, `{ports: [{port: 80}]}`},
+	} {
+		t.Run(path, func(t *testing.T) {
+			g := NewWithT(t)
+			got, found := difference(object(g, c.actual), object(g, c.desired))
+			g.Expect(found).To(BeTrue())
+			g.Expect(got).To(HavePrefix(path))
 		})
 	}
 }

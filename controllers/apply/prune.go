@@ -52,7 +52,7 @@ func StrayOf(o client.Object) []string {
 
 // prune deletes what owner has beyond its children. It sees only what the cache holds, so an object that lost the operator's
 // label stays until the stream goes.
-func (a *Applier) prune(ctx context.Context, owner *v1alpha1.EventStream, wanted []render.Child) error {
+func (a *Applier) prune(ctx context.Context, owner *v1alpha1.EventStream, wanted []render.Child, done func(Change)) error {
 	keep := map[string]bool{}
 	for _, child := range wanted {
 		keep[child.Kind.Kind+"/"+child.Name] = true
@@ -70,7 +70,11 @@ func (a *Applier) prune(ctx context.Context, owner *v1alpha1.EventStream, wanted
 			if err != nil || keep[kind.Kind+"/"+object.GetName()] || object.GetDeletionTimestamp() != nil {
 				return err
 			}
-			return a.delete(ctx, object)
+			if err := a.delete(ctx, object); err != nil {
+				return err
+			}
+			done(Change{Kind: kind.Kind, Name: object.GetName(), How: Deleted})
+			return nil
 		})
 		if err != nil {
 			return fmt.Errorf("child that is no longer wanted: %w", err)

@@ -267,10 +267,10 @@ func TestEveryObjectIsWhereItShouldBe(t *testing.T) {
 
 func TestTheChartPassesItsValuesOn(t *testing.T) {
 	g := NewWithT(t)
-	objects, err := chart(map[string]any{"hubImage": "runnel:9", "imagePolicy": "FollowOperator", "maxConcurrentUpgrades": 2})()
+	objects, err := chart(map[string]any{"hubImage": "runnel:9", "imagePolicy": "FollowOperator", "maxConcurrentUpgrades": 2, "metrics": map[string]any{"streams": false}})()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(operator(g, objects).Spec.Template.Spec.Containers[0].Args).To(ContainElements(
-		"--hub-image=runnel:9", "--image-policy=FollowOperator", "--max-concurrent-upgrades=2"))
+		"--hub-image=runnel:9", "--image-policy=FollowOperator", "--max-concurrent-upgrades=2", "--stream-metrics=false"))
 	for name, wrong := range map[string]map[string]any{
 		"imagePolicy":           {"imagePolicy": "Never"},
 		"maxConcurrentUpgrades": {"maxConcurrentUpgrades": 0},
