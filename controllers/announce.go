@@ -43,7 +43,7 @@ func (r *Reconciler) announce(ctx context.Context, v *view, changes []apply.Chan
 			continue
 		}
 		logger.Info("Child "+string(c.How), "kind", c.Kind, "child", c.Name)
-		if c.Kind == "ConfigMap" && c.How == apply.Changed {
+		if c.Kind == "ConfigMap" && c.How == apply.Changed && hash != v.stream.Status.ConfigHash {
 			r.event(v, eventReload, fmt.Sprintf("hubs take up configuration %s in place of %s, and keep their connections", hash, v.stream.Status.ConfigHash))
 		}
 	}
