@@ -150,18 +150,7 @@ func setup(ctx context.Context, o *options) (mgr ctrl.Manager, done func(), err 
 		ImagePolicy:        o.imagePolicy,
 		ConcurrentUpgrades: o.upgrades,
 	}
-	measures := []prometheus.Collector{reconciler.UpgradesWaiting(), reconciler.Counters}
-	if o.streamMetrics {
-		measures = append(measures, &controllers.StreamConditions{Reader: mgr.GetCache(), Elected: mgr.Elected()})
-	}
-	done = func() {
-		for _, m := range measures {
-			metrics.Registry.Unregister(m)
-		}
-	}
-	for _, m := range measures {
-		err = errors.Join(err, metrics.Registry.Register(m))
-	}
+	done, err = o.measure(reconciler, mgr)
 	err = errors.Join(err,
 		mgr.Add(issuers),
 		mgr.Add(recorder),
@@ -181,6 +170,22 @@ func setup(ctx context.Context, o *options) (mgr ctrl.Manager, done func(), err 
 		return nil, nil, fmt.Errorf("setup: %w", err)
 	}
 	return mgr, done, nil
+}
+
+// measure registers the operator's metrics. What it returns unregisters them.
+func (o *options) measure(r *controllers.Reconciler, mgr ctrl.Manager) (done func(), err error) {
+	all := []prometheus.Collector{r.UpgradesWaiting(), r.Counters}
+	if o.streamMetrics {
+		all = append(all, &controllers.StreamConditions{Reader: mgr.GetCache(), Elected: mgr.Elected()})
+	}
+	for _, c := range all {
+		err = errors.Join(err, metrics.Registry.Register(c))
+	}
+	return func() {
+		for _, c := range all {
+			metrics.Registry.Unregister(c)
+		}
+	}, err
 }
 
 // newRecorder makes who writes events.
