@@ -160,7 +160,7 @@ func randomReaders(r *rand.Rand, one func(...string) string) *v1alpha1.Subscribe
 }
 
 func randomPublishers(one func(...string) string) *v1alpha1.PublisherAuth {
-	grants := []v1alpha1.ServiceAccountGrant{{Namespace: one("", "team-b"), Name: one("", "checkout"), Topics: []string{one("orders", ">")}}}
+	grants := []v1alpha1.ServiceAccountGrant{{Namespace: one("", "team-b"), Name: one("*", "checkout"), Topics: []string{one("orders", ">")}}}
 	keys := []v1alpha1.PublisherKey{{Name: "ci", SecretRef: v1alpha1.EntryReference{Name: one("ci-a", "ci-b"), Key: one("", "word")}}}
 	switch one("anonymous", "grants", "keys", "both") {
 	case "anonymous":

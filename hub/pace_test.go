@@ -47,7 +47,7 @@ func TestAPublisherIsHeldToItsRate(t *testing.T) {
 // are over their rate are told that, however many topics they name.
 func TestARefusedRequestCountsForItsPublishersRate(t *testing.T) {
 	cluster := newCluster(t)
-	grant := cluster.lets(config.Grant{Namespace: "team-a", Topics: []string{"orders"}})
+	grant := cluster.lets(config.Grant{Namespace: "team-a", Name: config.EveryAccount, Topics: []string{"orders"}})
 	s := start(t, func(c *config.Config) {
 		grant(c)
 		c.Limits.EventsPerSecondPerPublisher = 1

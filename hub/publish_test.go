@@ -301,7 +301,7 @@ func TestServiceAccountsPublish(t *testing.T) {
 
 func TestWithoutIssuerKeysPublishersAreAskedBack(t *testing.T) {
 	cluster := newCluster(t)
-	let := cluster.lets(config.Grant{Namespace: "team-a", Topics: []string{">"}})
+	let := cluster.lets(config.Grant{Namespace: "team-a", Name: config.EveryAccount, Topics: []string{">"}})
 	s := start(t, func(c *config.Config) {
 		let(c)
 		c.Auth.Issuers = nil

@@ -180,7 +180,7 @@ func (h *Hub) put(s *state) {
 	if h.certificate != nil {
 		h.certificate.put(s.certificate)
 	}
-	h.remote.Follow(s.subscribers.KeyURLs())
+	h.remote.Follow(s.subscribers.KeySources())
 	for _, i := range s.invalid {
 		h.logger.Error("a reference is of no use", "reference", i.Reference.String(), "error", i.Err, "meanwhile", s.meanwhile(i))
 	}

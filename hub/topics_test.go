@@ -63,7 +63,7 @@ func TestReadersAreToldThatATopicIsComplete(t *testing.T) {
 
 func TestTopicsAreListed(t *testing.T) {
 	cluster := newCluster(t)
-	s := start(t, cluster.lets(config.Grant{Namespace: "team-a", Topics: []string{"orders", "prices.>"}}))
+	s := start(t, cluster.lets(config.Grant{Namespace: "team-a", Name: config.EveryAccount, Topics: []string{"orders", "prices.>"}}))
 	u := "http://" + s.Addrs().Publish + "/v1/topics"
 	bearer := []string{"Authorization", "Bearer " + cluster.token("team-a:a")}
 	for _, topic := range []string{"prices.b", "prices.a", "prices.a"} {

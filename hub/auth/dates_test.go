@@ -28,7 +28,7 @@ func TestATokenMustEndInTime(t *testing.T) {
 	s := subscribers(t, c, config.JWT{Tickets: ticket, Issuers: []config.TokenIssuer{hmac(idp, 0), hmac("an hour", time.Hour), hmac("a year", 365*day)}},
 		content{hmacOf.String(): secret, ticket.String(): secret})
 	e := ec(t, elliptic.P256())
-	p := publishers(t, []config.Grant{{Namespace: "team-a", Topics: []string{">"}}}, public(e, "e"))
+	p := publishers(t, []config.Grant{{Namespace: "team-a", Name: config.EveryAccount, Topics: []string{">"}}}, public(e, "e"))
 	p.now = c.Now
 	in := func(d time.Duration) int64 { return now.Add(d).Unix() }
 	for name, c := range map[string]struct {

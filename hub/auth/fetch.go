@@ -26,12 +26,13 @@ const (
 	maxRedirects      = 3
 )
 
-// newKeyClient makes a client that keeps nothing between two fetches: they are minutes apart.
-func newKeyClient() *http.Client {
+// newKeyClient makes a client that keeps nothing between two fetches: they are minutes apart. It trusts the authorities of roots; nil is
+// those of the system.
+func newKeyClient(roots *x509.CertPool) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 			DisableKeepAlives:      true,
 			DisableCompression:     true,
 			MaxResponseHeaderBytes: maxKeyHeaderBytes,
@@ -79,18 +80,18 @@ func (s *remoteSet) refresh(ctx context.Context) (next time.Duration, err error)
 	s.mu.Lock()
 	asking := s.asking // one that is set from now on is for the next fetch
 	s.mu.Unlock()
-	keys, next, err := s.from.fetch(ctx, s.url)
+	keys, next, err := fetch(ctx, s.client, s.source.URL)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.failure
 	if err != nil {
 		if s.failure = err.Error(); s.failure != before && ctx.Err() == nil {
-			s.from.logger.Warn("keys of an issuer cannot be fetched", "url", s.url, "reason", s.failure, "keptSince", s.fetched)
+			s.from.logger.Warn("keys of an issuer cannot be fetched", "url", s.source.URL, "reason", s.failure, "keptSince", s.fetched)
 		}
 	} else {
 		s.failure, s.fetched = "", s.from.now()
 		if before != "" {
-			s.from.logger.Info("keys of an issuer fetched", "url", s.url, "keys", len(keys.keys))
+			s.from.logger.Info("keys of an issuer fetched", "url", s.source.URL, "keys", len(keys.keys))
 		}
 		if s.keys == nil || !bytes.Equal(s.keys.text, keys.text) {
 			s.keys = keys // the same set stays the same, for what was verified by it
@@ -104,13 +105,13 @@ func (s *remoteSet) refresh(ctx context.Context) (next time.Duration, err error)
 }
 
 // fetch gets the key set at a URL, and how long it may be kept. An error is for people and holds nothing of the answer's body.
-func (r *RemoteKeys) fetch(ctx context.Context, from string) (*keySet, time.Duration, error) {
+func fetch(ctx context.Context, client *http.Client, from string) (*keySet, time.Duration, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
 		return nil, 0, errors.New("the URL is malformed")
 	}
 	request.Header.Set("Accept", "application/jwk-set+json, application/json")
-	answer, err := r.client.Do(request)
+	answer, err := client.Do(request)
 	if err != nil {
 		return nil, 0, cause(err)
 	}

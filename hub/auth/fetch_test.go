@@ -46,8 +46,8 @@ func TestTheSameFailureHasTheSameWords(t *testing.T) {
 		s := newKeyServer(t, start, resets)
 		remote := NewRemoteKeys(nil, nil)
 		t.Cleanup(remote.Close)
-		_, _, first := remote.fetch(context.Background(), s.URL)
-		_, _, second := remote.fetch(context.Background(), s.URL)
+		_, _, first := fetch(context.Background(), remote.client, s.URL)
+		_, _, second := fetch(context.Background(), remote.client, s.URL)
 		if first == nil || second == nil || first.Error() != second.Error() || !strings.Contains(first.Error(), want) || strings.Contains(first.Error(), "current time") {
 			t.Errorf("%v, then %v, want %q", first, second, want)
 		}

@@ -26,8 +26,10 @@ type tokenIssuer struct {
 
 	// keys of a reference, nil while that is missing or for keys at a URL.
 	keys   *keySet
-	url    string
-	remote *RemoteKeys
+	source KeySource
+	// bundleMissing is set while the source's CA bundle is not there or of no use: its keys are then not fetched.
+	bundleMissing bool
+	remote        *RemoteKeys
 }
 
 func newTokenIssuer(c config.TokenIssuer, remote *RemoteKeys) (*tokenIssuer, error) {
@@ -35,7 +37,7 @@ func newTokenIssuer(c config.TokenIssuer, remote *RemoteKeys) (*tokenIssuer, err
 	if err != nil {
 		return nil, fmt.Errorf("issuer %s: %w", c.Issuer, err)
 	}
-	i := &tokenIssuer{name: c.Issuer, audiences: c.Audiences, algorithms: publicKeyAlgorithms, rules: rules, url: c.JWKSURI, remote: remote,
+	i := &tokenIssuer{name: c.Issuer, audiences: c.Audiences, algorithms: publicKeyAlgorithms, rules: rules, source: KeySource{URL: c.JWKSURI}, remote: remote,
 		lifetime: cmp.Or(c.MaxTokenLifetime.D(), config.DefaultMaxTokenLifetime)}
 	if c.HMAC != nil {
 		i.algorithms = secretAlgorithms
@@ -45,10 +47,14 @@ func newTokenIssuer(c config.TokenIssuer, remote *RemoteKeys) (*tokenIssuer, err
 
 // current returns the keys, or nil and why there are none.
 func (i *tokenIssuer) current() (*keySet, string) {
-	if i.url != "" {
-		return i.remote.current(i.url)
+	switch {
+	case i.source.URL == "":
+		return i.keys, "missing"
+	case i.bundleMissing:
+		return nil, "their server's CA bundle is missing"
+	default:
+		return i.remote.current(i.source)
 	}
-	return i.keys, "missing"
 }
 
 // verify returns the claims of a token of this issuer, and the keys of which one has signed it.
@@ -60,9 +66,9 @@ func (i *tokenIssuer) verify(ctx context.Context, u unverified, now time.Time) (
 	if err := ready(keys); err != nil {
 		return tokenClaims{}, nil, err
 	}
-	if i.url != "" && !keys.has(u.key) {
+	if i.source.URL != "" && !keys.has(u.key) {
 		var err error
-		if keys, err = i.remote.find(ctx, i.url, wantedKey{id: u.key}); err != nil {
+		if keys, err = i.remote.find(ctx, i.source, wantedKey{id: u.key}); err != nil {
 			return tokenClaims{}, nil, err
 		}
 	}
@@ -82,9 +88,9 @@ func (i *tokenIssuer) stillHolds(ctx context.Context, print string) error {
 	if err := ready(keys); err != nil {
 		return err
 	}
-	if i.url != "" && !keys.holds(print) { // the hub that made the ticket may have fetched newer ones
+	if i.source.URL != "" && !keys.holds(print) { // the hub that made the ticket may have fetched newer ones
 		var err error
-		if keys, err = i.remote.find(ctx, i.url, wantedKey{print: print}); err != nil {
+		if keys, err = i.remote.find(ctx, i.source, wantedKey{print: print}); err != nil {
 			return err
 		}
 	}
@@ -118,11 +124,11 @@ func (i *tokenIssuer) check(c tokenClaims, now time.Time) error {
 
 // missing says what there is to wait for; empty is nothing.
 func (i *tokenIssuer) missing() string {
-	if i.url == "" {
+	if i.source.URL == "" || i.bundleMissing {
 		return "" // the reference is named instead
 	}
 	if keys, why := i.current(); keys == nil {
-		return fmt.Sprintf("keys of issuer %s (%s): %s", i.name, i.url, why)
+		return fmt.Sprintf("keys of issuer %s (%s): %s", i.name, i.source.URL, why)
 	}
 	return ""
 }

@@ -120,7 +120,7 @@ func TestKeysBesideServiceAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accounts := &config.ServiceAccounts{Audience: audience, Grants: []config.Grant{{Namespace: "team-a", Topics: []string{">"}}}}
+	accounts := &config.ServiceAccounts{Audience: audience, Grants: []config.Grant{{Namespace: "team-a", Name: config.EveryAccount, Topics: []string{">"}}}}
 	ready, unready := []config.Issuer{{URL: issuer, Keys: set}}, []config.Issuer(nil)
 	contents := secrets(map[string]string{"ci": ci})
 	token := sign(t, jose.ES256, signer, "e", claims(nil))

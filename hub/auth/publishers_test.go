@@ -130,7 +130,7 @@ func TestGrants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := publishers(t, []config.Grant{{Namespace: "team-a", Topics: []string{">"}}, {Namespace: "team-b", Name: "b", Topics: []string{"b"}}}, public(key, "e"))
+	p := publishers(t, []config.Grant{{Namespace: "team-a", Name: config.EveryAccount, Topics: []string{">"}}, {Namespace: "team-b", Name: "b", Topics: []string{"b"}}}, public(key, "e"))
 	for subject, want := range map[string]bool{"team-a:any": true, "team-b:b": false, "team-c:any": false, "team-b:any": false} {
 		token := sign(t, jose.ES256, key, "e", claims(func(c *jwt.Claims) { c.Subject = accountPrefix + subject }))
 		who, err := p.Authenticate("bearer " + token)
@@ -218,7 +218,7 @@ func TestUnreadableConfiguration(t *testing.T) {
 		"private key": {`{"keys":[{"kty":"oct","k":"AAAA"}]}`, "a"},
 		"topics":      {`{"keys":[]}`, "a..b"},
 	} {
-		accounts := &config.ServiceAccounts{Grants: []config.Grant{{Namespace: "a", Topics: []string{c.topic}}}}
+		accounts := &config.ServiceAccounts{Grants: []config.Grant{{Namespace: "a", Name: config.EveryAccount, Topics: []string{c.topic}}}}
 		issuers := []config.Issuer{{URL: issuer, Keys: json.RawMessage(c.keys)}}
 		if _, err := NewPublishers(config.Publishers{ServiceAccounts: accounts}, issuers, nothing); err == nil {
 			t.Errorf("%s: no error", name)

@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"crypto/x509"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -41,13 +43,40 @@ type RemoteKeys struct {
 	work sync.WaitGroup
 
 	mu     sync.Mutex
-	sets   map[string]*remoteSet
+	sets   map[KeySource]*remoteSet
 	closed bool // no fetch begins any more
 }
 
-// remoteSet is what is at one URL.
+// KeySource is where an issuer publishes its keys.
+type KeySource struct {
+	URL string
+	// CABundle holds the certificates of the only authorities that the server is trusted by, in PEM; empty is those of the system.
+	CABundle string
+}
+
+// readCABundle returns the content of a CA bundle if there is a certificate in it.
+func readCABundle(content []byte) (*string, error) {
+	if !x509.NewCertPool().AppendCertsFromPEM(content) {
+		return nil, errors.New("it holds no certificate: write those of the authorities in PEM, each from BEGIN CERTIFICATE to END CERTIFICATE")
+	}
+	bundle := string(content)
+	return &bundle, nil
+}
+
+// client returns the client to fetch from the source with; usual is that of sources without a bundle.
+func (s KeySource) client(usual *http.Client) *http.Client {
+	if s.CABundle == "" {
+		return usual
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(s.CABundle))
+	return newKeyClient(roots)
+}
+
+// remoteSet is what one source has.
 type remoteSet struct {
-	url    string
+	source KeySource
+	client *http.Client
 	from   *RemoteKeys
 	cancel context.CancelFunc
 	asked  chan struct{} // holds one wish for a fetch
@@ -72,28 +101,28 @@ func NewRemoteKeys(logger *slog.Logger, now func() time.Time) *RemoteKeys {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &RemoteKeys{client: newKeyClient(), logger: logger, now: now, ctx: ctx, stop: stop, sets: map[string]*remoteSet{}}
+	return &RemoteKeys{client: newKeyClient(nil), logger: logger, now: now, ctx: ctx, stop: stop, sets: map[KeySource]*remoteSet{}}
 }
 
-// Follow fetches from these URLs from now on and from no other. What is known of a URL that stays is kept. After Close it does nothing.
-func (r *RemoteKeys) Follow(urls []string) {
+// Follow fetches from these sources from now on and from no other. The keys of a source that stays are kept. After Close it does nothing.
+func (r *RemoteKeys) Follow(sources []KeySource) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return
 	}
-	wanted := map[string]*remoteSet{}
-	for _, url := range urls {
-		if wanted[url] != nil {
+	wanted := map[KeySource]*remoteSet{}
+	for _, source := range sources {
+		if wanted[source] != nil {
 			continue
 		}
-		if wanted[url] = r.sets[url]; wanted[url] != nil {
-			delete(r.sets, url)
+		if wanted[source] = r.sets[source]; wanted[source] != nil {
+			delete(r.sets, source)
 			continue
 		}
 		ctx, cancel := context.WithCancel(r.ctx)
-		set := &remoteSet{url: url, from: r, cancel: cancel, asked: make(chan struct{}, 1), failure: "not fetched yet"}
-		wanted[url] = set
+		set := &remoteSet{source: source, client: source.client(r.client), from: r, cancel: cancel, asked: make(chan struct{}, 1), failure: "not fetched yet"}
+		wanted[source] = set
 		r.work.Go(func() { set.follow(ctx) })
 	}
 	for _, unwanted := range r.sets {
@@ -111,15 +140,15 @@ func (r *RemoteKeys) Close() {
 	r.work.Wait()
 }
 
-func (r *RemoteKeys) set(url string) *remoteSet {
+func (r *RemoteKeys) set(source KeySource) *remoteSet {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.sets[url]
+	return r.sets[source]
 }
 
-// current returns the keys at a URL, or nil and why there are none.
-func (r *RemoteKeys) current(url string) (*keySet, string) {
-	s := r.set(url)
+// current returns the keys of a source, or nil and why there are none.
+func (r *RemoteKeys) current(source KeySource) (*keySet, string) {
+	s := r.set(source)
 	if s == nil {
 		return nil, "not fetched yet"
 	}
@@ -138,10 +167,10 @@ func (w wantedKey) in(keys *keySet) bool {
 	return keys.has(w.id)
 }
 
-// find returns the keys at a URL, fetched anew if one is not among them and that has not been tried a moment ago. The error is
+// find returns the keys of a source, fetched anew if one is not among them and that has not been tried a moment ago. The error is
 // ErrNotReady when there are no keys, or when it cannot be said yet that there is no such key.
-func (r *RemoteKeys) find(ctx context.Context, url string, wanted wantedKey) (*keySet, error) {
-	s := r.set(url)
+func (r *RemoteKeys) find(ctx context.Context, source KeySource, wanted wantedKey) (*keySet, error) {
+	s := r.set(source)
 	if s == nil {
 		return nil, ErrNotReady
 	}

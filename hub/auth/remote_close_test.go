@@ -15,13 +15,13 @@ func TestNoFetchBeginsWhileTheOthersEnd(t *testing.T) {
 		var configuring sync.WaitGroup
 		configuring.Go(func() {
 			for i := range 20 {
-				remote.Follow([]string{s.URL + "/" + strconv.Itoa(i)})
+				remote.Follow([]KeySource{{URL: s.URL + "/" + strconv.Itoa(i)}})
 			}
 		})
 		remote.Close()
 		configuring.Wait()
-		remote.Follow([]string{s.URL + "/late"})
-		if remote.set(s.URL+"/late") != nil {
+		remote.Follow([]KeySource{{URL: s.URL + "/late"}})
+		if remote.set(KeySource{URL: s.URL + "/late"}) != nil {
 			t.Fatal("a set of keys is followed that nobody will end")
 		}
 	}

@@ -67,7 +67,7 @@ func remoteOf(t testing.TB, c *clock, s *keyServer) (*RemoteKeys, *Subscribers) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	remote.Follow(subs.KeyURLs())
+	remote.Follow(subs.KeySources())
 	return remote, subs
 }
 
@@ -222,7 +222,7 @@ func TestAStormOfUnknownIDsIsBounded(t *testing.T) {
 	if err := subs.lets(sign(t, jose.ES256, e, "e", says(c.Now(), nil))); err != nil {
 		t.Errorf("a good token in the storm: %v", err)
 	}
-	set, over := subs.issuers[idp].remote.set(s.URL), make(chan struct{})
+	set, over := subs.issuers[idp].remote.set(KeySource{URL: s.URL}), make(chan struct{})
 	close(over)
 	for i := range 2 * maxAbsent {
 		if _, err := set.wait(context.Background(), over, wantedKey{id: fmt.Sprint("also unknown", i)}); err != nil {
@@ -284,16 +284,16 @@ func TestOnlyWantedURLsAreFollowed(t *testing.T) {
 	a, b := newKeyServer(t, httptest.NewServer, text(keyset(t, public(e, "e")))), newKeyServer(t, httptest.NewServer, text(keyset(t, public(e, "e"))))
 	remote := NewRemoteKeys(nil, nil)
 	t.Cleanup(remote.Close)
-	remote.Follow([]string{a.URL, a.URL})
-	eventually(t, "never fetched", func() bool { keys, _ := remote.current(a.URL); return keys != nil })
-	before, _ := remote.current(a.URL)
-	remote.Follow([]string{b.URL, a.URL})
-	if after, _ := remote.current(a.URL); after != before {
+	remote.Follow([]KeySource{{URL: a.URL}, {URL: a.URL}})
+	eventually(t, "never fetched", func() bool { keys, _ := remote.current(KeySource{URL: a.URL}); return keys != nil })
+	before, _ := remote.current(KeySource{URL: a.URL})
+	remote.Follow([]KeySource{{URL: b.URL}, {URL: a.URL}})
+	if after, _ := remote.current(KeySource{URL: a.URL}); after != before {
 		t.Error("what stays is fetched anew")
 	}
-	eventually(t, "never fetched", func() bool { keys, _ := remote.current(b.URL); return keys != nil })
-	remote.Follow([]string{b.URL})
-	if keys, _ := remote.current(a.URL); keys != nil {
+	eventually(t, "never fetched", func() bool { keys, _ := remote.current(KeySource{URL: b.URL}); return keys != nil })
+	remote.Follow([]KeySource{{URL: b.URL}})
+	if keys, _ := remote.current(KeySource{URL: a.URL}); keys != nil {
 		t.Error("what is no longer wanted is kept")
 	}
 	if a.asked.Load() != 1 || b.asked.Load() != 1 {

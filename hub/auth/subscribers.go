@@ -55,6 +55,12 @@ func NewSubscribers(c *config.Config, read func(config.Reference) ([]byte, error
 		s.issuers[i.name] = i
 		s.names = append(s.names, i.name)
 		i.keys = load(s.references, of.JWKS, readKeySet)
+		if of.CABundle != nil {
+			bundle := load(s.references, of.CABundle, readCABundle)
+			if i.bundleMissing = bundle == nil; bundle != nil {
+				i.source.CABundle = *bundle
+			}
+		}
 		if of.HMAC != nil {
 			i.keys = load(s.references, of.HMAC, readSecret)
 		}
@@ -96,14 +102,14 @@ func (s *Subscribers) Missing() []string {
 // Invalid are the references that are there and of no use.
 func (s *Subscribers) Invalid() []Invalid { return s.references.invalid }
 
-// KeyURLs are where issuers publish keys, for RemoteKeys.Follow.
-func (s *Subscribers) KeyURLs() (urls []string) {
+// KeySources are where issuers publish keys, for RemoteKeys.Follow.
+func (s *Subscribers) KeySources() (sources []KeySource) {
 	for _, name := range s.names {
-		if url := s.issuers[name].url; url != "" {
-			urls = append(urls, url)
+		if i := s.issuers[name]; i.source.URL != "" && !i.bundleMissing {
+			sources = append(sources, i.source)
 		}
 	}
-	return urls
+	return sources
 }
 
 // Anonymous says that everybody may read everything, and that no credential is looked at.

@@ -227,13 +227,13 @@ func TestATicketIsGoodAsLongAsItsIssuerHasTheKeyBehindIt(t *testing.T) {
 		_, err := s.Authenticate(context.Background(), by)
 		return err
 	}
-	hubs[0].issuers[idp].remote.Follow(hubs[0].KeyURLs())
+	hubs[0].issuers[idp].remote.Follow(hubs[0].KeySources())
 	byE := ticketBy(hubs[0], sign(t, jose.ES256, e, "e", says(c.Now(), nil)))
 	byR := ticketBy(hubs[0], sign(t, jose.RS256, r, "r", says(c.Now(), nil)))
 	if err := open(hubs[1], byE); !errors.Is(err, ErrNotReady) {
 		t.Errorf("before the keys are fetched: %v", err)
 	}
-	hubs[1].issuers[idp].remote.Follow(hubs[1].KeyURLs())
+	hubs[1].issuers[idp].remote.Follow(hubs[1].KeySources())
 	eventually(t, "never fetched", func() bool { return len(hubs[1].Missing()) == 0 })
 	for _, by := range []Credentials{byE, byR} {
 		if err := open(hubs[1], by); err != nil {
