@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -170,6 +171,7 @@ func TestContentIsRefusedWhereNoneIsTaken(t *testing.T) {
 				"chunks": "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "a chunk that never ends": "Transfer-Encoding: chunked\r\n\r\n5\r\nh",
 			} {
 				t.Run(mode+", "+framing+", "+c.request, func(t *testing.T) {
+					t.Parallel() // each that never comes is waited for
 					r, conn := rawBy(t, ca, addr[c.publish])
 					if _, err := io.WriteString(conn, c.request+" HTTP/1.1"+headers+text); err != nil {
 						t.Fatal(err)
@@ -183,6 +185,37 @@ func TestContentIsRefusedWhereNoneIsTaken(t *testing.T) {
 			}
 			t.Run(mode+", HTTP/2, "+c.request, func(t *testing.T) {
 				answered(t, sendUnknown(t, ca, addr[c.publish], c.request, "hello"), 400, code)
+			})
+		}
+	}
+}
+
+// TestARefusalReachesAClientThatStillSends sends more than a server reads at once: a connection that is closed while content waits is reset, and
+// the client may lose the answer.
+func TestARefusalReachesAClientThatStillSends(t *testing.T) {
+	for mode, ca := range map[string]*authority{"clear text": nil, "TLS": newAuthority(t)} {
+		_, addr := startOpen(t, ca)
+		for _, c := range []struct {
+			publish bool
+			request string
+			status  int
+		}{
+			{false, "POST /v1/topics/orders", 404}, {false, "PUT /v1/events", 405}, {false, "POST /v1/events", 415}, {false, "GET /v1/events?topic=orders", 400},
+			{false, "GET /nowhere", 404}, {false, "POST /healthz", 405}, {false, "POST /v1/tickets", 401},
+			{true, "POST /v1/events", 404}, {true, "PUT /v1/topics", 405}, {true, "GET /v1/topics", 400}, {true, "POST /v1/topics/orders", 413},
+		} {
+			t.Run(mode+", "+c.request, func(t *testing.T) {
+				content := strings.Repeat("x", 200<<10)
+				for _, text := range []string{fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(content), content), fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(content), content)} {
+					r, conn := rawBy(t, ca, addr[c.publish])
+					if _, err := io.WriteString(conn, c.request+" HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n"+text); err != nil {
+						t.Fatal(err)
+					}
+					b, err := io.ReadAll(r)
+					if want := fmt.Sprintf("HTTP/1.1 %d ", c.status); err != nil || !strings.HasPrefix(string(b), want) {
+						t.Errorf("%.200q, %v, want %s", b, err, want)
+					}
+				}
 			})
 		}
 	}

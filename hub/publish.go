@@ -20,6 +20,7 @@ const retryNotReady = 5 * time.Second
 func (h *Hub) publishRoutes() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h.servePublish(w, r); err != nil {
+			skipContent(r)
 			h.metrics.refusedPublish(err)
 			err.write(w)
 		}

@@ -35,7 +35,7 @@ func (h *Hub) addContent(w http.ResponseWriter, r *http.Request, p *parameters) 
 	_ = connection.SetReadDeadline(time.Now().Add(h.body))
 	body, bad := readChoice(w, r, maxQueryContent)
 	if bad != nil {
-		_ = connection.SetReadDeadline(time.Now()) // the server would wait for the rest before it answers
+		skipSoon(w)
 		return bad
 	}
 	_ = connection.SetReadDeadline(time.Time{})

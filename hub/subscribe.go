@@ -3,7 +3,6 @@ package hub
 import (
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/runnel-dev/runnel/hub/event"
 	"github.com/runnel-dev/runnel/hub/eventlog"
@@ -14,6 +13,7 @@ import (
 func (h *Hub) subscribeRoutes() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h.serveSubscribe(w, r); err != nil {
+			skipContent(r)
 			h.metrics.refusedSubscribe(err)
 			err.write(w)
 		}
@@ -24,9 +24,8 @@ func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
 	if r.URL.Path == ticketsPath {
 		return h.serveTickets(w, r)
 	}
-	if r.ContentLength != 0 && r.ProtoMajor == 1 {
-		// The server would wait for the body before it answers, for as long as the client likes. HTTP/2 has no such wait.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+	if r.ContentLength != 0 {
+		skipSoon(w) // unless it is read below
 	}
 	if answerProbe(w, r, "This is the subscribe port of a Runnel hub: GET /v1/events?topic=...") {
 		return nil

@@ -71,11 +71,14 @@ func TestBodiesThatNeverComeHoldNoConnection(t *testing.T) {
 		"GET /v1/events?topic=orders HTTP/1.1":   "400 Bad Request",
 		"GET /nowhere HTTP/1.1":                  "404 Not Found",
 	} {
-		r, _ := raw(t, s.Addrs().Subscribe, request+"\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
-		answer, err := io.ReadAll(r) // ends with the connection
-		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+want) {
-			t.Errorf("%s: %q, %v", request, answer, err)
-		}
+		t.Run(request, func(t *testing.T) {
+			t.Parallel() // each is waited for
+			r, _ := raw(t, s.Addrs().Subscribe, request+"\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+			answer, err := io.ReadAll(r) // ends with the connection
+			if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+want) {
+				t.Errorf("%q, %v, want %s", answer, err, want)
+			}
+		})
 	}
 }
 
