@@ -5,16 +5,23 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"unicode/utf8"
 
 	"github.com/runnel-dev/runnel/hub/event"
 )
 
-// errTextAfter is the error for a body that holds more than one JSON value.
-var errTextAfter = errors.New("text follows the JSON value")
+// Problems of a body, for errors.Is.
+var (
+	errNotUTF8   = errors.New("it is not UTF-8 (RFC 8259, section 8.1)")
+	errTextAfter = errors.New("text follows the JSON value")
+)
 
 // decodeJSON decodes a body that is one JSON value, with a byte order mark before it or not. It refuses members that the value does not
-// have, and half characters, which encoding/json would replace in silence.
+// have, and bytes and halves of characters that encoding/json would replace in silence.
 func decodeJSON(body []byte, into any) error {
+	if !utf8.Valid(body) {
+		return errNotUTF8
+	}
 	body = event.TrimBOM(body)
 	if err := event.CheckSurrogates(body); err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"mime"
 	"net/http"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/runnel-dev/runnel/hub/auth"
 	"github.com/runnel-dev/runnel/hub/event"
@@ -103,11 +102,10 @@ func alreadyIn(topics []answer) (text string) {
 // decodeDocument makes events of any document, one for each topic, and says what is wrong with one that is refused. A string is data
 // verbatim, other JSON is compacted.
 func decodeDocument(body []byte, limit int64) (events []*event.Event, several bool, bad *problem) {
-	if !utf8.Valid(body) {
-		return nil, false, refuse(http.StatusUnsupportedMediaType, "data_not_utf8", "the document is no UTF-8 text (RFC 8259, section 8.1): send bytes as dataBase64")
-	}
 	var d document
 	switch err := decodeJSON(body, &d); {
+	case errors.Is(err, errNotUTF8):
+		return nil, false, refuse(http.StatusUnsupportedMediaType, "data_not_utf8", "the document is no UTF-8 text (RFC 8259, section 8.1): send bytes as dataBase64")
 	case errors.Is(err, errTextAfter):
 		return nil, false, refuse(http.StatusBadRequest, "json_malformed", "there is text after the document: send one event, or lines as application/x-ndjson")
 	case errors.Is(err, event.ErrSurrogate):

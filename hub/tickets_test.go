@@ -197,6 +197,7 @@ func TestTicketRequests(t *testing.T) {
 		"nothing":          {``, asBearer(alice), 400, "body_malformed"},
 		"unknown field":    {`{"topics":["orders"],"ttl":"1h"}`, asBearer(alice), 400, `unknown field \"ttl\"`},
 		"two documents":    {`{"topics":["orders"]}{}`, asBearer(alice), 400, "body_malformed"},
+		"not UTF-8":        {"{\"topics\":[\"orders\"],\"origin\":\"https://\xff.example\"}", asBearer(alice), 400, `it is not UTF-8`},
 		"half a character": {`{"topics":["orders"],"origin":"https://\ud83d.example"}`, asBearer(alice), 400, `\\ud83d is half of a character`},
 		"another coding":   {`{"topics":["orders"]}`, append(asBearer(alice), "Content-Encoding", "br"), 415, "coding_unknown"},
 		"large":            {`{"topics":["orders"],"origin":"` + strings.Repeat("x", 33<<10) + `"}`, asBearer(alice), 413, "body_too_large"},
