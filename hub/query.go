@@ -57,7 +57,7 @@ func (p *parameters) query(header http.Header) (q query, bad *problem) {
 
 func readSelectors(topics []string) ([]event.Selector, *problem) {
 	if len(topics) == 0 {
-		return nil, refuse(http.StatusBadRequest, "topic_missing", "no topic: write /v1/events?topic=a&topic=b.*, or POST these parameters")
+		return nil, refuse(http.StatusBadRequest, "topic_missing", `no topic: write topic=a&topic=b.* in the URL or in a form, or {"topic":["a","b.*"]} in a JSON body`)
 	}
 	if len(topics) > maxSelectors {
 		return nil, refuse(http.StatusBadRequest, "too_many_topics", "%d topics: write at most %d, or a pattern", len(topics), maxSelectors)

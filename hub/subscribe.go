@@ -39,7 +39,7 @@ func (h *Hub) serveSubscribe(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	methods := "GET, HEAD"
 	if !single {
-		methods += ", POST, " + methodQuery
+		methods = "GET, HEAD, POST, " + methodQuery
 	}
 	p, bad := &parameters{}, (*problem)(nil)
 	switch {
