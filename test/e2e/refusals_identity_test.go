@@ -159,8 +159,8 @@ func referenceRefusals() []refusal {
 		{keys + "[].topics maxItems", topics(repeat(64, `a%d`)), topics(repeat(65, `a%d`)), "must have at most 64 items"},
 		{keys + "[].topics unique", topics(`a, b`), topics(`a, a`), "Duplicate value"},
 		{keys + "[].topics[] maxLength", topics(letters(255)), topics(letters(256)), "may not be more than 255"},
-		{keys + "[].topics " + topicsRule, topics(`a.*, ">"`), topics(`"users.{sub}"`), ""},
-		{keys + "[].topics " + topicsRule, topics(tokens(16)), topics(tokens(17)), ""},
+		{keys + "[].topics[] " + topicsRule, topics(`a.*, ">"`), topics(`"users.{sub}"`), ""},
+		{keys + "[].topics[] " + topicsRule, topics(tokens(16)), topics(tokens(17)), ""},
 		{tls + " requires secretName", `spec: {tls: {secretName: a}}`, `spec: {tls: {}}`, ""},
 		{tls + ".secretName maxLength", `spec: {tls: {secretName: ` + letters(253) + `}}`, `spec: {tls: {secretName: ` + letters(254) + `}}`, "may not be more than 253"},
 		{tls + ".secretName " + secret, `spec: {tls: {secretName: shop.tls-1}}`, `spec: {tls: {secretName: Shop}}`, ""},
@@ -172,9 +172,10 @@ func referenceRefusals() []refusal {
 		".spec.auth.subscribers.jwt.tickets.secretRef": func(r string) string {
 			return reading(`issuers: [` + anIssuer + `], tickets: {secretRef: ` + r + `}`)
 		},
-		issuer + ".hmac.secretRef":    func(r string) string { return issuedBy(`jwksURI: null`, `hmac: {secretRef: `+r+`}`) },
-		issuer + ".jwks.secretRef":    func(r string) string { return issuedBy(`jwksURI: null`, `jwks: {secretRef: `+r+`}`) },
-		issuer + ".jwks.configMapRef": func(r string) string { return issuedBy(`jwksURI: null`, `jwks: {configMapRef: `+r+`}`) },
+		issuer + ".hmac.secretRef":           func(r string) string { return issuedBy(`jwksURI: null`, `hmac: {secretRef: `+r+`}`) },
+		issuer + ".jwks.secretRef":           func(r string) string { return issuedBy(`jwksURI: null`, `jwks: {secretRef: `+r+`}`) },
+		issuer + ".caBundleRef.configMapRef": func(r string) string { return issuedBy(`caBundleRef: {configMapRef: ` + r + `}`) },
+		issuer + ".jwks.configMapRef":        func(r string) string { return issuedBy(`jwksURI: null`, `jwks: {configMapRef: `+r+`}`) },
 	} {
 		name := path + ".name rule: write the name of a Secret or ConfigMap: lower-case letters, digits, '-' and '.'"
 		entry := path + ".key rule: write the key of an entry: letters, digits, '-', '_' and '.', such as token"
