@@ -150,7 +150,7 @@ func TestCloudEventRefusals(t *testing.T) {
 		"fraction":            {"/v1/cloudevents/orders", `{` + required + `,"mine":1.5}`, j, 400, "attribute mine: write a string"},
 		"id as number":        {"/v1/cloudevents/orders", `{"specversion":"1.0","id":1,"source":"/","type":"t"}`, j, 400, "attribute id is no string"},
 		"null id":             {"/v1/cloudevents/orders", `{"specversion":"1.0","id":null,"source":"/","type":"t"}`, j, 400, "attribute id is missing"},
-		"batch of one event":  {"/v1/cloudevents/orders", `{` + required + `}`, []string{"Content-Type", batched}, 400, "no JSON array"},
+		"batch of one event":  {"/v1/cloudevents/orders", `{` + required + `}`, []string{"Content-Type", batched}, 400, "no JSON array of events: object stands where a list is expected"},
 		"second of a batch":   {"/v1/cloudevents/orders", `[{` + required + `},{}]`, []string{"Content-Type", batched}, 400, "event 1: "},
 		"one undeclared":      {"/", `[{` + required + `,"subject":"orders"},{` + required + `,"subject":"nowhere"}]`, []string{"Content-Type", batched}, 404, "topic_not_declared"},
 		"large batch":         {"/", "[" + strings.Repeat(`{},`, 1000) + "{}]", []string{"Content-Type", batched}, 400, "at most 1000"},

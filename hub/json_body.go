@@ -17,7 +17,7 @@ var (
 )
 
 // decodeJSON decodes a body that is one JSON value, with a byte order mark before it or not. It refuses members that the value does not
-// have, and bytes and halves of characters that encoding/json would replace in silence.
+// have, and bytes and halves of characters that encoding/json would replace in silence. Its errors are for who sent the body.
 func decodeJSON(body []byte, into any) error {
 	if !utf8.Valid(body) {
 		return errNotUTF8
@@ -29,7 +29,7 @@ func decodeJSON(body []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
-		return err
+		return event.ExplainJSON(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return errTextAfter

@@ -11,6 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/runnel-dev/runnel/hub/config"
+	"github.com/runnel-dev/runnel/hub/event"
 )
 
 const (
@@ -53,7 +54,7 @@ func readAccountKeys(set []byte) (keys jose.JSONWebKeySet, err error) {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(set, &document); err != nil {
-		return keys, err
+		return keys, event.ExplainJSON(err)
 	}
 	for _, raw := range document.Keys {
 		var k jose.JSONWebKey

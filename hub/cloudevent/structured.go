@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
@@ -21,7 +22,10 @@ func readBatch(body []byte) ([]*Event, error) {
 	}
 	var all []json.RawMessage
 	if err := json.Unmarshal(body, &all); err != nil {
-		return nil, fmt.Errorf("the batch is no JSON array: %w", err)
+		return nil, fmt.Errorf("the batch is no JSON array of events: %w", event.ExplainJSON(err))
+	}
+	if all == nil {
+		return nil, errors.New("the batch is null: write a list of events")
 	}
 	if len(all) > MaxBatch {
 		return nil, fmt.Errorf("%d events: send at most %d at once", len(all), MaxBatch)
@@ -48,7 +52,7 @@ func readable(body []byte) (text []byte, err error) {
 func readStructured(text []byte) (*Event, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
-		return nil, fmt.Errorf("the event is no JSON object: %w", err)
+		return nil, fmt.Errorf("the event is no JSON object: %w", event.ExplainJSON(err))
 	}
 	data, hasData := members["data"]
 	encoded, hasEncoded := members["data_base64"]

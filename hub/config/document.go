@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"reflect"
 	"unicode/utf8"
+
+	"github.com/runnel-dev/runnel/hub/event"
 )
 
 // hashBytes is the length of a configuration hash before its hexadecimal form: 16 bytes cannot collide by chance, and the
@@ -36,7 +38,7 @@ func Decode(b []byte) (*Config, error) {
 		err = errors.New("it is not UTF-8")
 	}
 	if err != nil && !errors.As(err, &wrong) {
-		return nil, fmt.Errorf("configuration is not readable: %w", err)
+		return nil, fmt.Errorf("configuration is not readable: %w", event.ExplainJSON(err))
 	}
 	// A document of another version has its own fields: they say nothing.
 	if version, ok := document.Version.(float64); ok && version != Version || document.Version == nil && wrong == nil {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"github.com/runnel-dev/runnel/hub/event"
 )
 
 // strict holds a document against a type more closely than encoding/json does, which takes names in any letter case and the last of
@@ -124,22 +126,9 @@ func unknown(path, name string, fields map[string]reflect.Type) error {
 	return fmt.Errorf("%s: unknown field", path)
 }
 
-func mismatch(path, got string, t reflect.Type) error {
-	want := "a whole number"
-	switch t.Kind() {
-	case reflect.Struct, reflect.Pointer:
-		want = "an object"
-	case reflect.Slice:
-		want = "a list"
-	case reflect.String:
-		want = "a string"
-	case reflect.Bool:
-		want = "true or false"
-	}
-	return at(path, fmt.Errorf("%s stands where %s is expected", got, want))
-}
+func mismatch(path, got string, t reflect.Type) error { return at(path, event.MismatchJSON(got, t)) }
 
-// kindOf names a value by how it begins.
+// kindOf names a value as encoding/json does, by how it begins.
 func kindOf(first byte) string {
 	switch first {
 	case '{':

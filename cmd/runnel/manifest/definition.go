@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
@@ -79,7 +80,7 @@ func (d *definition) coerce(o object) error {
 	defaulting.Default(o.Object, d.structural)
 	meta, _, unknown, err := objectmeta.GetObjectMetaWithOptions(o.Object, objectmeta.ObjectMetaOptions{ReturnUnknownFieldPaths: true})
 	if err != nil {
-		return fmt.Errorf("%s: metadata cannot be read: %w", refusal(), err)
+		return fmt.Errorf("%s: metadata cannot be read: %w", refusal(), explainMetadata(o.Object["metadata"], err))
 	}
 	unknown = append(unknown, pruning.PruneWithOptions(o.Object, d.structural, true, schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})...)
 	defaulting.PruneNonNullableNullsWithoutDefaults(o.Object, d.structural)
@@ -88,6 +89,15 @@ func (d *definition) coerce(o object) error {
 	}
 	delete(o.Object, "status")
 	return objectmeta.SetObjectMeta(o.Object, meta)
+}
+
+// explainMetadata says what is wrong with metadata that cannot be read, as explainJSON does.
+func explainMetadata(metadata any, otherwise error) error {
+	text, err := json.Marshal(metadata)
+	if err != nil {
+		return otherwise
+	}
+	return explainJSON(text, &metav1.ObjectMeta{}, otherwise)
 }
 
 // validate finds all that is wrong with an object that is to be created.

@@ -65,12 +65,24 @@ func siblings(path string, s *schema.Structural) (string, []string) {
 	return strings.Join(parts, "."), slices.Sorted(maps.Keys(s.Properties))
 }
 
+// goNames are the names of Go's types that the API server has in its messages, with those that JSON has.
+var goNames = strings.NewReplacer(`"float64"`, `"number"`, `"int64"`, `"integer"`, "of type int32", "of type integer", "of type int64", "of type integer",
+	" with format int32", "", " with format int64", "")
+
+// plain is an error of validation in the words of the API server, but for what is Go's own: an error of no field begins with <nil> there.
+func plain(e *field.Error) string {
+	if e.Field == "<nil>" {
+		return goNames.Replace(e.Detail)
+	}
+	return goNames.Replace(e.Error())
+}
+
 // invalid lays out errors of validation as kubectl does: one on the same line, several as a list.
 func invalid(name string, errs field.ErrorList) error {
 	seen := sets.New[string]()
 	var messages []string
 	for _, e := range errs {
-		if m := e.Error(); !seen.Has(m) { // two checks may find the same
+		if m := plain(e); !seen.Has(m) { // two checks may find the same
 			seen.Insert(m)
 			messages = append(messages, m)
 		}

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	kjson "sigs.k8s.io/json"
+
+	"github.com/runnel-dev/runnel/hub/event"
 )
 
 // parse returns the objects of a file: YAML documents parted by `---`, or JSON objects one after another; the items of a
@@ -28,7 +30,7 @@ func parse(text []byte) ([]object, error) {
 		content := map[string]any{}
 		duplicates, err := kjson.UnmarshalStrict(d.json, &content)
 		if err != nil {
-			return nil, fmt.Errorf("document %d: write an object with apiVersion, kind and metadata: %w", i+1, err)
+			return nil, fmt.Errorf("document %d: write an object with apiVersion, kind and metadata: %w", i+1, explainJSON(d.json, &content, err))
 		}
 		if len(content) == 0 {
 			continue
@@ -40,6 +42,15 @@ func parse(text []byte) ([]object, error) {
 		objects = append(objects, found...)
 	}
 	return objects, nil
+}
+
+// explainJSON says what is wrong with JSON that cannot be decoded, without the names of Go's types. Kubernetes has a decoder of its own,
+// whose errors cannot be told apart, so the standard one decodes it again; what that one takes keeps its error.
+func explainJSON(text []byte, into any, otherwise error) error {
+	if err := json.Unmarshal(text, into); err != nil {
+		return event.ExplainJSON(err)
+	}
+	return otherwise
 }
 
 type document struct {
@@ -70,6 +81,13 @@ func flatten(o object) ([]object, error) {
 	}
 	if !o.IsList() {
 		return []object{o}, nil
+	}
+	if items, ok := o.Object["items"].([]any); ok {
+		for i, item := range items {
+			if _, ok := item.(map[string]any); !ok {
+				return nil, fmt.Errorf("items[%d] is not an object: write each item with apiVersion, kind and metadata", i)
+			}
+		}
 	}
 	var objects []object
 	err := o.EachListItem(func(item runtime.Object) error {

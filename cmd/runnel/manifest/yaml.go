@@ -69,6 +69,20 @@ var (
 	tabbed = regexp.MustCompile(`^[ -]*\t`)
 )
 
+// oddKey returns the line of a key that is no text, number or boolean, or 0 if there is none.
+func oddKey(n *yamlnode.Node) int {
+	for i, child := range n.Content {
+		isKey := n.Kind == yamlnode.MappingNode && i%2 == 0
+		if isKey && (child.Kind == yamlnode.MappingNode || child.Kind == yamlnode.SequenceNode || child.ShortTag() == "!!null") {
+			return child.Line
+		}
+		if line := oddKey(child); line > 0 {
+			return line
+		}
+	}
+	return 0
+}
+
 // explain says "tab" where the YAML library only says that a character cannot start a token: a tab cannot be seen.
 func explain(part []byte, err error) error {
 	line := 1
@@ -80,6 +94,12 @@ func explain(part []byte, err error) error {
 	for _, n := range []int{line, line + 1, line - 1} {
 		if n >= 1 && n <= len(lines) && tabbed.Match(lines[n-1]) {
 			return fmt.Errorf("line %d is indented by a tab, which YAML does not allow: write spaces", n)
+		}
+	}
+	var root yamlnode.Node
+	if yamlnode.Unmarshal(part, &root) == nil {
+		if line := oddKey(&root); line > 0 {
+			return fmt.Errorf("line %d has a key that is null, a list or an object: write a text, in quotes if need be", line)
 		}
 	}
 	return err
