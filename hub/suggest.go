@@ -21,9 +21,9 @@ func newSuggestions() *rate.Limiter {
 	return rate.NewLimiter(suggestionsPerSecond, suggestionsPerSecond)
 }
 
-// suggestion is what a refusal says of a topic or pattern that was probably meant; empty for none. Nobody is told of what may be neither
-// read nor published to.
-func (h *Hub) suggestion(wanted string, among iter.Seq[event.Selector], may func(event.Selector) bool) string {
+// suggestion is what a refusal says of a topic or pattern that was probably meant, and then; it is empty for none. Nobody is told of what may
+// be neither read nor published to.
+func (h *Hub) suggestion(wanted string, among iter.Seq[event.Selector], may func(event.Selector) bool, then string) string {
 	if !h.suggestions.Allow() {
 		return ""
 	}
@@ -31,7 +31,7 @@ func (h *Hub) suggestion(wanted string, among iter.Seq[event.Selector], may func
 	if near == "" {
 		return ""
 	}
-	return "did you mean " + near + "? "
+	return "did you mean " + near + "? " + then
 }
 
 // undeclared refuses a topic or pattern that the stream does not declare.
@@ -43,7 +43,7 @@ func (h *Hub) undeclared(wanted string, may func(event.Selector) bool) *problem 
 			}
 		}
 	}
-	return refuse(http.StatusNotFound, "topic_not_declared", "topic %s is not declared: %sadd it to the stream's spec.topics", wanted, h.suggestion(wanted, declared, may))
+	return refuse(http.StatusNotFound, "topic_not_declared", "topic %s is not declared: %sadd it to the stream's spec.topics", wanted, h.suggestion(wanted, declared, may, "Otherwise "))
 }
 
 // undeclaredTo is undeclared for the log's error and a subscriber.
@@ -57,13 +57,13 @@ func (h *Hub) undeclaredTo(who *auth.Reader, err error) *problem {
 
 // mayNotRead names a topic or pattern that a subscriber may not read. A wildcard needs a grant that holds all that it stands for.
 func (h *Hub) mayNotRead(who *auth.Reader, selector event.Selector) *problem {
-	suggestion := h.suggestion(selector.String(), slices.Values(who.Grants()), who.MayRead)
+	suggestion := h.suggestion(selector.String(), slices.Values(who.Grants()), who.MayRead, "")
 	return refuse(http.StatusForbidden, "topic_not_granted", "you may not read %s: %s%s", selector, suggestion, who.Advice(selector))
 }
 
 // mayNotPublish names a topic that a publisher may not publish to.
 func (h *Hub) mayNotPublish(who auth.Publisher, topic string) *problem {
-	suggestion := h.suggestion(topic, slices.Values(who.Grants()), mayPublish(who))
+	suggestion := h.suggestion(topic, slices.Values(who.Grants()), mayPublish(who), "")
 	return refuse(http.StatusForbidden, "topic_not_granted", "%s may not publish to %s: %s%s", who.Name, topic, suggestion, who.Advice())
 }
 

@@ -21,7 +21,7 @@ func TestAMistypedTopicIsSuggested(t *testing.T) {
 		header            []string
 		want              string
 	}{
-		"raw":               {"POST", publish + "/v1/topics/order", "x", nil, "topic order is not declared: did you mean orders? add it"},
+		"raw":               {"POST", publish + "/v1/topics/order", "x", nil, "topic order is not declared: did you mean orders? Otherwise add it"},
 		"document":          {"POST", publish + "/v1/publish", `{"topic":"oders","data":1}`, json, "did you mean orders?"},
 		"documents":         {"POST", publish + "/v1/publish", `{"topics":["orders","price.eur"],"data":1}`, json, "did you mean prices.eur?"},
 		"lines":             {"POST", publish + "/v1/publish", `{"topic":"Orders","data":1}`, lines, "did you mean orders?"},
@@ -76,7 +76,7 @@ func TestNobodyIsToldOfTopicsThatAreNotGranted(t *testing.T) {
 		"one who may":                      {publish("all", "order"), "did you mean orders?", ""},
 		"a publisher's mistyped topic":     {publish("checkout", "lst"), "may not publish to lst: did you mean last? it may publish to order, last: grant it more in spec.auth.publishers", "orders"},
 		"nothing granted":                  {publish("nobody", "orders"), "it may publish to nothing", ""},
-		"a subscriber's mistyped topic":    {read("order"), "you may not read order: did you mean orders? your token may read orders, undeclared, users.alice.>, user.alice.x; its issuer's topics grant nothing by teams.{org} since its claim org is missing", ""},
+		"a subscriber's mistyped topic":    {read("order"), "you may not read order: did you mean orders? your token may read orders, undeclared, users.alice.>, user.alice.x; nothing is granted by teams.{org} (its claim org is missing)", ""},
 		"a subscriber's own topic":         {read("users.alic.carts"), "did you mean users.alice.carts?", ""},
 		"a subscriber's undeclared topic":  {read("user.alice.x"), "did you mean users.alice.x?", ""},
 		"a ticket's mistyped topic":        {ask("order"), "did you mean orders?", ""},

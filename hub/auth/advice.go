@@ -39,7 +39,7 @@ func (r *Reader) Grants() []event.Selector {
 	return r.grants
 }
 
-// Advice says what to do about a selector that the reader may not read: what it may read instead, and what its token has not. It holds
+// Advice says what to do about a selector that the reader may not read: what it may read instead, and which claims its token lacks. It holds
 // values of the reader's own claims, and is for the reader alone.
 func (r *Reader) Advice(s event.Selector) string {
 	if r.ticket != nil && !within(r.ticket, s) {
@@ -63,13 +63,13 @@ func (r *grantRules) missing(claims map[string]any) string {
 	var flaws []string
 	for _, t := range r.templates {
 		if _, flaw := fill(t, claims); flaw != "" {
-			flaws = append(flaws, t.String()+" since "+flaw)
+			flaws = append(flaws, t.String()+" ("+flaw+")")
 		}
 	}
 	if len(flaws) == 0 {
 		return ""
 	}
-	return "; its issuer's topics grant nothing by " + shown(flaws)
+	return "; nothing is granted by " + shown(flaws)
 }
 
 func (r *grantRules) missingFromClaim(claims map[string]any) string {
@@ -87,7 +87,7 @@ func (r *grantRules) missingFromClaim(claims map[string]any) string {
 	case len(listed) > maxClaimTopics:
 		return fmt.Sprintf("; its claim %s lists more topics than the %d that count: ask its issuer for one with fewer, or with patterns", r.claim, maxClaimTopics)
 	case malformed >= 0:
-		return fmt.Sprintf(", since entry %d of its claim %s is no topic or pattern", malformed, r.claim) + ask
+		return fmt.Sprintf("; entry %d of its claim %s is no topic or pattern", malformed, r.claim) + ask
 	default:
 		return ask
 	}
