@@ -35,6 +35,7 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, q query, bad *pro
 		return passOn // since net/http can wait for them
 	}
 	h.metrics.turnedAway.WithLabelValues(string(bad.turnedAway)).Inc()
+	h.notices.turnedAway.add(string(bad.turnedAway), nil)
 	h.turningAway.note(h.now(), h.backWithin())
 	if q.asked.Format.Lines {
 		return bad

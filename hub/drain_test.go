@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -117,7 +118,8 @@ func TestAPortThatWaitsKeepsNoOtherOpen(t *testing.T) {
 func TestStuckReaderIsCut(t *testing.T) {
 	// A socket takes a whole event at once, so that no reader which has the ones before is ever waited for.
 	const size = 32 << 10
-	s := startWith(t, hub.Options{StallTimeout: 200 * time.Millisecond}, func(c *config.Config) { c.Limits.MaxEventSize = size })
+	log := &lockedBuffer{}
+	s := startWith(t, hub.Options{StallTimeout: 200 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(log, nil))}, func(c *config.Config) { c.Limits.MaxEventSize = size })
 	_, conn := raw(t, s.Addrs().Subscribe, "GET /v1/events?topic=orders HTTP/1.1\r\nHost: x\r\n\r\n")
 	defer func() { _ = conn.Close() }()
 	if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
@@ -135,6 +137,7 @@ func TestStuckReaderIsCut(t *testing.T) {
 	}
 	s.publish("orders", "goes on")
 	fast.expect("", "goes on")
+	log.wait(t, `level=WARN msg="subscribers were cut since they read too slowly" count=1`)
 }
 
 func TestAPublisherThatReadsNoAnswersIsCut(t *testing.T) {

@@ -16,12 +16,15 @@ import (
 
 // newFront puts a front before net/http where that is possible: on a port in clear text, on a system that has it. Otherwise it is nil. The
 // options are what differs from port to port.
-func (h *Hub) newFront(listener net.Listener, handler http1.Handler, o http1.Options) *http1.Front {
+func (h *Hub) newFront(port portName, listener net.Listener, handler http1.Handler, o http1.Options) *http1.Front {
 	if h.portable || h.certificate != nil {
 		return nil
 	}
 	o.HeaderTimeout, o.IdleTimeout, o.WriteTimeout = h.headers, idleTimeout, h.body+h.stall
-	o.KeepAlive, o.Closing, o.ErrorLog = probes(), h.leaving.Load, h.errorLog()
+	o.KeepAlive, o.Closing, o.Panicked = probes(), h.leaving.Load, h.panicked
+	o.Room = h.roomOfFront(port)
+	o.Full = func() { h.acceptsNoMore(port) }
+	o.Failed = func(err error) { h.cannotAccept(port, err) }
 	f, err := http1.New(listener, handler, o)
 	if err != nil {
 		if !errors.Is(err, errors.ErrUnsupported) {

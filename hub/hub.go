@@ -72,6 +72,7 @@ type Hub struct {
 	log     *eventlog.Memory
 	pool    *fanout.Pool
 	metrics *metrics
+	notices *notices
 	logger  *slog.Logger
 	now     func() time.Time // of credentials
 	stall   time.Duration
@@ -120,6 +121,7 @@ func New(o Options) (*Hub, error) {
 		portable: o.Portable, references: reference.In(o.References).Or(o.OtherReferences), remote: auth.NewRemoteKeys(o.Logger, o.now),
 		forgeries: newForgeries(), suggestions: newSuggestions(),
 	}
+	h.notices = newNotices()
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}
@@ -139,7 +141,7 @@ func New(o Options) (*Hub, error) {
 	h.log = eventlog.NewMemory(s.rules, o.Config.Retention.Bytes, cmp.Or(o.linger, eventlog.Linger))
 	h.metrics = newMetrics(h)
 	h.metrics.refused = o.Refused
-	if h.pool, err = fanout.New(h.log, settingsOf(o.Config, h.stall), h.metrics); err != nil {
+	if h.pool, err = fanout.New(h.log, settingsOf(o.Config, h.stall), observer{h.metrics, h.notices}); err != nil {
 		return nil, errors.Join(err, h.subscribe.Close(), h.publish.Close(), h.admin.Close())
 	}
 	h.forwards, h.endForwards = context.WithCancel(context.Background())

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 )
 
-// queuePoll is how often the hub looks whether all connections are accepted.
+// queuePoll is how often the hub looks whether all connections are accepted, and whether all are gone.
 const queuePoll = time.Millisecond
 
 // lastRequests accepts no more connections, and answers what those that there are were about to send. Connections that wait to be accepted
@@ -21,7 +22,10 @@ func (h *Hub) lastRequests(ports []port) (err error) {
 		}
 		err = errors.Join(err, p.stopAccepting())
 	}
-	time.Sleep(h.last)
+	open := func(p port) bool { return p.open() > 0 }
+	for giveUp := time.Now().Add(h.last); slices.ContainsFunc(ports, open) && time.Now().Before(giveUp); {
+		time.Sleep(queuePoll)
+	}
 	return err
 }
 

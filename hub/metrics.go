@@ -27,6 +27,8 @@ type metrics struct {
 	handovers                        *prometheus.CounterVec
 	forwarded                        prometheus.Counter
 	loaded                           prometheus.Gauge
+	panics                           prometheus.Counter
+	acceptFailures, acceptWaits      *prometheus.CounterVec
 	refused                          func(Refusal) // nil is nobody
 
 	resolving sync.Mutex // guards the replacement of rules
@@ -60,11 +62,14 @@ func newMetrics(h *Hub) *metrics {
 		loaded: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "runnel_hub_config_last_load_successful", Help: "1 when the newest configuration runs, 0 when it was refused.",
 		}),
+		panics:         counter("runnel_hub_panics_total", "Requests whose handler panicked, which is a fault of the hub."),
+		acceptFailures: vector("runnel_hub_accept_failures_total", "Connections that could not be accepted or served, for want of a descriptor or the like, by port.", "port"),
+		acceptWaits:    vector("runnel_hub_accept_waits_total", "Times that new connections had to wait since a port had as many as descriptors allow, by port.", "port"),
 	}
 	m.rules.Store(&map[string]publishedCounters{})
 	m.loaded.Set(1)
 	m.atZero()
-	m.registry.MustRegister(m.events, m.eventBytes, m.duplicates, m.publishRefused, m.subscribeRefused, m.turnedAway, m.delivered, m.deliveredBytes, m.gaps, m.ended, m.handovers, m.forwarded, m.loaded,
+	m.registry.MustRegister(m.events, m.eventBytes, m.duplicates, m.publishRefused, m.subscribeRefused, m.turnedAway, m.delivered, m.deliveredBytes, m.gaps, m.ended, m.handovers, m.forwarded, m.loaded, m.panics, m.acceptFailures, m.acceptWaits,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{hub: h}, process.BuildInfo("runnel_hub_build_info", h.version))
 	return m
 }
@@ -121,6 +126,20 @@ func (m *metrics) Gap(reason eventlog.Reason) { m.gaps.WithLabelValues(string(re
 
 // Ended implements fanout.Observer.
 func (m *metrics) Ended(reason fanout.Reason) { m.ended.WithLabelValues(string(reason)).Inc() }
+
+// observer is told what happens to subscribers: the log has a line of what a person should know.
+type observer struct {
+	*metrics
+	notices *notices
+}
+
+// Ended implements fanout.Observer.
+func (o observer) Ended(reason fanout.Reason) {
+	o.metrics.Ended(reason)
+	if reason == fanout.ReasonSlow {
+		o.notices.slow.add("", nil)
+	}
+}
 
 // gauges reads what the hub holds when it is asked.
 type gauges struct{ hub *Hub }

@@ -18,6 +18,10 @@ func (m *metrics) atZero() {
 		fanout.ReasonOverloaded, fanout.ReasonRemoved, fanout.ReasonComplete, fanout.ReasonClient} {
 		m.ended.WithLabelValues(string(reason))
 	}
+	for _, port := range []portName{subscribePort, publishPort, adminPort} {
+		m.acceptFailures.WithLabelValues(string(port))
+		m.acceptWaits.WithLabelValues(string(port))
+	}
 	for _, result := range []string{resultTaken, resultGiven, resultMissed, resultSuperseded} {
 		m.handovers.WithLabelValues(result)
 	}

@@ -16,14 +16,15 @@ type port struct {
 	server   *http.Server
 	listener net.Listener // the server's
 	socket   net.Listener // that connections wait at
+	open     func() int   // connections, attached subscribers not counted
 }
 
-func newPort(listener net.Listener, front *http1.Front, server *http.Server) port {
-	p := port{front, server, listener, listener}
+func (h *Hub) newPort(name portName, listener net.Listener, front *http1.Front, server *http.Server) port {
 	if front != nil {
-		p.listener = front.Passed()
+		return port{front, server, front.Passed(), listener, front.Connections}
 	}
-	return p
+	a := newAccepting(listener, h, name, h.roomOf(name))
+	return port{nil, server, a, listener, a.connections}
 }
 
 // serversOfPort is how many errors serve may tell.

@@ -21,8 +21,8 @@ const (
 	idleTimeout = 2 * time.Minute
 	// maxHeaderBytes is ample for a ServiceAccount token and 64 selectors.
 	maxHeaderBytes = 64 << 10
-	// expireInterval gives memory of a log at rest back.
-	expireInterval = time.Second
+	// tickInterval is how often the memory of a log at rest is given back, and how late at most the log says what was counted for it.
+	tickInterval = time.Second
 	// lastRequestsTimeout is how long a connection may still send a request when the hub accepts no more: what a publisher that waits for
 	// nothing takes for its next request, or a new one for its first.
 	lastRequestsTimeout = 250 * time.Millisecond
@@ -34,16 +34,16 @@ const (
 // serving, and closes its readers evenly over the drain window. It returns as soon as the last is gone. It is called once.
 func (h *Hub) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	admin := newPort(h.admin, nil, h.adminServer(background)) // kubelets and the operator come without an authority for its certificate
+	admin := h.newPort(adminPort, h.admin, nil, h.adminServer(background)) // kubelets and the operator come without an authority for its certificate
 	clients := []port{
-		newPort(h.publish, h.newFront(h.publish, publishFront{h}, http1.Options{}), h.server(h.publishRoutes(), h.certificate)),
-		newPort(h.subscribe, h.newFront(h.subscribe, newSubscribeFront(h), http1.Options{GetOnly: true}), h.server(h.subscribeRoutes(), h.certificate)),
+		h.newPort(publishPort, h.publish, h.newFront(publishPort, h.publish, publishFront{h}, http1.Options{}), h.server(h.publishRoutes(), h.certificate)),
+		h.newPort(subscribePort, h.subscribe, h.newFront(subscribePort, h.subscribe, newSubscribeFront(h), http1.Options{GetOnly: true}), h.server(h.subscribeRoutes(), h.certificate)),
 	}
 	ports := append(clients, admin)
 	var work sync.WaitGroup
 	failed := make(chan error, serversOfPort*len(ports))
 	admin.serve(&work, failed)
-	work.Go(func() { h.expire(background) })
+	work.Go(func() { h.tick(background) })
 	var err error
 	if h.peers == nil || h.peers.start(ctx) == nil { // which is ctx's end
 		for _, p := range clients {
@@ -64,19 +64,22 @@ func (h *Hub) Run(ctx context.Context) error {
 	if h.peers != nil {
 		h.peers.client.Close()
 	}
+	h.notices.write(h.logger, time.Now().Add(noticeInterval)) // what is left
 	h.logger.Info("stopped")
 	return err
 }
 
-func (h *Hub) expire(ctx context.Context) {
-	ticker := time.NewTicker(expireInterval)
+// tick does what is to be done every second.
+func (h *Hub) tick(ctx context.Context) {
+	ticker := time.NewTicker(tickInterval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case now := <-ticker.C:
 			h.log.Expire()
+			h.notices.write(h.logger, now)
 		}
 	}
 }
@@ -95,7 +98,7 @@ func (h *Hub) server(routes http.Handler, c *certificate) *http.Server {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	s := &http.Server{
-		Handler:   h.closing(routes),
+		Handler:   h.closing(h.recovering(routes)),
 		Protocols: protocols,
 		// A stream's own deadline does not end a write that its connection is stuck in.
 		HTTP2:             &http.HTTP2Config{WriteByteTimeout: h.stall, SendPingTimeout: h.stall},

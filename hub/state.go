@@ -27,6 +27,7 @@ type state struct {
 	peers       *auth.Peers      // nil when the hub stands alone
 	certificate *tls.Certificate // nil when there is none to show
 	connections int              // readers at a time; 0 is any number
+	others      int              // connections of each port that are no subscribers', at a time; 0 is any number
 
 	withoutTLS []string           // of what a certificate takes, what is missing
 	seen       reference.Snapshot // what references hold
@@ -72,6 +73,7 @@ func (h *Hub) makeState(c *config.Config, held reference.Snapshot) (*state, erro
 		config: c, hash: config.Hash(c), rules: rules, publishers: publishers, subscribers: subscribers,
 		connections: h.process.Connections(h.use(c)), seen: held, used: held, invalid: slices.Concat(publishers.Invalid(), subscribers.Invalid()),
 	}
+	out.others = h.process.Others(out.connections)
 	if c.Peers != nil {
 		if out.peers, err = auth.NewPeers(*c.Peers, c.Stream.Namespace, c.Auth.Issuers); err != nil {
 			return nil, err

@@ -267,6 +267,16 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// wait waits until there is a text.
+func (l *lockedBuffer) wait(t *testing.T, text string) {
+	t.Helper()
+	for end := time.Now().Add(patience); !strings.Contains(l.String(), text); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the log never has %s: %s", text, l.String())
+		}
+	}
+}
+
 func TestCredentialsReachNoLogAndNoMetric(t *testing.T) {
 	log := &lockedBuffer{}
 	s := startJWTWith(t, hub.Options{Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, func(c *config.Config) {

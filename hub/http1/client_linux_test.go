@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -122,7 +122,8 @@ func startBy(t testing.TB, o http1.Options, change func(*http1.Front)) *server {
 	ln := listen(t)
 	s := &server{handler: &handler{taken: make(chan int, 1), blocked: make(chan struct{})}, t: t, addr: ln.Addr().String(), served: make(chan error, 2), log: make(chan string, 100)}
 	o.HeaderTimeout, o.IdleTimeout, o.WriteTimeout = cmp.Or(o.HeaderTimeout, time.Hour), cmp.Or(o.IdleTimeout, time.Hour), cmp.Or(o.WriteTimeout, time.Hour)
-	o.ErrorLog = log.New(s, "", 0)
+	o.Panicked = func(value any) { s.say(fmt.Sprintf("%v\n%s", value, debug.Stack())) }
+	o.Failed = func(err error) { s.say(err.Error()) }
 	var err error
 	if s.Front, err = http1.New(ln, s.handler, o); err != nil {
 		t.Fatal(err)
@@ -131,20 +132,19 @@ func startBy(t testing.TB, o http1.Options, change func(*http1.Front)) *server {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
-	s.behind = &http.Server{Handler: s.handler, Protocols: protocols, ReadHeaderTimeout: o.HeaderTimeout, ErrorLog: o.ErrorLog}
+	s.behind = &http.Server{Handler: s.handler, Protocols: protocols, ReadHeaderTimeout: o.HeaderTimeout}
 	go func() { s.served <- s.Serve() }()
 	go func() { s.served <- s.behind.Serve(s.Passed()) }()
 	t.Cleanup(func() { s.end(nil) })
 	return s
 }
 
-// Write takes what is logged.
-func (s *server) Write(b []byte) (int, error) {
+// say takes what the front tells.
+func (s *server) say(text string) {
 	select {
-	case s.log <- string(b):
+	case s.log <- text:
 	default:
 	}
-	return len(b), nil
 }
 
 // end shuts down, once, and waits for all that was started.

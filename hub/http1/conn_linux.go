@@ -3,7 +3,6 @@ package http1
 import (
 	"bytes"
 	"errors"
-	"runtime/debug"
 	"time"
 
 	"github.com/runnel-dev/runnel/hub/poll"
@@ -129,7 +128,9 @@ func (l *loop) serve(c *conn, b []byte) {
 func (l *loop) answer(c *conn) (answered bool) {
 	defer func() {
 		if err := recover(); err != nil {
-			l.front.options.logf("panic serving %s: %v\n%s", c.remoteAddr(), err, debug.Stack())
+			if l.front.options.Panicked != nil {
+				l.front.options.Panicked(err)
+			}
 			l.request.Close = true
 			answered = !c.taken
 		}
@@ -217,7 +218,7 @@ func (l *loop) pass(c *conn, early []byte) {
 	l.forget(c)
 	var err error
 	if p.TCPConn, err = connection(c.fd, l.front.options.KeepAlive); err != nil {
-		l.front.options.logf("cannot pass a connection on, so it is closed: %v", err)
+		l.front.options.failed("cannot pass a connection on, so it is closed: %w", err)
 		return
 	}
 	l.front.passed.put(p, c.whole)

@@ -22,6 +22,7 @@ type Front struct {
 	options  Options
 	passed   *handover
 	loops    []*loop
+	full     atomic.Int64  // when a connection last had to wait, in nanoseconds since 1970
 	turns    atomic.Uint64 // of the loops among those with the fewest connections
 	phase    atomic.Int32  // one of the phases
 	claimed  atomic.Bool   // by Serve, or by who ends a front that nobody serves

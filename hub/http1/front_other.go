@@ -17,6 +17,9 @@ func New(net.Listener, Handler, Options) (*Front, error) { return nil, errors.Er
 // Passed and the other methods are never called, since there is no Front.
 func (*Front) Passed() net.Listener { return nil }
 
+// Connections returns nothing.
+func (*Front) Connections() int { return 0 }
+
 // Serve fails.
 func (*Front) Serve() error { return errors.ErrUnsupported }
 

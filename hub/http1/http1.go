@@ -6,7 +6,7 @@
 package http1
 
 import (
-	"log"
+	"fmt"
 	"net"
 	"time"
 )
@@ -50,12 +50,19 @@ type Options struct {
 	// Closing reports whether each answer ends its connection, as the answers of a server do that is about to go; nil is never. It is asked
 	// for each request.
 	Closing func() bool
-	// ErrorLog is told what goes wrong with connections; nil is nobody.
-	ErrorLog *log.Logger
+	// Room is how many connections the front may have at a time, those included that it passed on and not those that were taken; 0 or nil
+	// is any number. While it has as many, new ones wait, connections that rest for longer than a moment are closed, and Full is called
+	// each time that one waits.
+	Room func() int
+	Full func()
+	// Panicked is told what a handler panics with, by the goroutine that does; nil is nobody.
+	Panicked func(value any)
+	// Failed is told why a connection cannot be accepted, or not be served once it is: mostly there is no descriptor left. Nil is nobody.
+	Failed func(err error)
 }
 
-func (o Options) logf(format string, args ...any) {
-	if o.ErrorLog != nil {
-		o.ErrorLog.Printf(format, args...)
+func (o Options) failed(format string, args ...any) {
+	if o.Failed != nil {
+		o.Failed(fmt.Errorf(format, args...))
 	}
 }

@@ -28,6 +28,8 @@ const (
 	lingering = 500 * time.Millisecond
 	// maxDropped is how many bytes of a client are read and dropped meanwhile: what a usual client has sent ahead.
 	maxDropped = 1 << 20
+	// restWhenFull is how long a connection may rest while others wait to be accepted. A busy one rests for less.
+	restWhenFull = 2 * time.Second
 	// turn is how many sockets a loop serves until others get the processor: a millisecond or so of readers that come back. Without that,
 	// a storm of them holds up those who follow.
 	turn = 16
@@ -136,11 +138,16 @@ func (l *loop) round() {
 
 func (l *loop) accept() {
 	for range acceptAtOnce {
+		if l.front.isFull() {
+			l.front.options.Full()
+			l.rest()
+			return
+		}
 		fd, err := l.front.accept()
 		switch {
 		case err == nil:
 			if err := l.front.emptiest().give(given{fd, l.clock.now}); err != nil {
-				l.front.options.logf("cannot watch a connection: %v", err)
+				l.front.options.failed("cannot watch a connection, so it is closed: %w", err)
 				_ = poll.CloseSocket(fd)
 			}
 		case errors.Is(err, poll.ErrAgain) || errors.Is(err, net.ErrClosed):
@@ -148,12 +155,23 @@ func (l *loop) accept() {
 		case lost(err):
 		default:
 			// Mostly there is no descriptor left. Who waits is served when there is one again.
-			l.front.options.logf("cannot accept connections, trying again in %v: %v", scanInterval, err)
-			l.endLingering()
-			l.deaf = l.front.control(l.poller.Remove) == nil
+			l.front.options.failed("cannot accept a connection, trying again within %v: %w", scanInterval, err)
+			l.rest()
 			return
 		}
 	}
+}
+
+// pressed reports whether connections had to wait to be accepted just now.
+func (l *loop) pressed() bool {
+	return l.clock.now.UnixNano()-l.front.full.Load() < int64(2*scanInterval)
+}
+
+// rest accepts no more until there may be a descriptor for it again: when a connection of the loop ends, or at the next scan.
+func (l *loop) rest() {
+	l.front.full.Store(l.clock.now.UnixNano())
+	l.deaf = l.front.control(l.poller.Remove) == nil
+	l.endLingering()
 }
 
 // forget ends watching a connection, whose socket others have now.
@@ -170,6 +188,9 @@ func (l *loop) close(c *conn) {
 func (l *loop) release(c *conn) {
 	delete(l.conns, c.token())
 	l.inbox.held.Add(-1)
+	if l.deaf {
+		l.deaf = l.listen() != nil
+	}
 }
 
 // scan ends what rests for too long. It is called once in scanInterval, and when the front's phase may have changed.
@@ -194,8 +215,12 @@ func (l *loop) scan() error {
 			return err
 		}
 	}
+	o := l.front.options
+	if l.pressed() {
+		o.HeaderTimeout, o.IdleTimeout = min(o.HeaderTimeout, restWhenFull), min(o.IdleTimeout, restWhenFull)
+	}
 	for _, c := range l.conns {
-		o, rested := &l.front.options, l.clock.now.Sub(c.since)
+		rested := l.clock.now.Sub(c.since)
 		switch {
 		case c.lingers:
 			if rested >= lingering {
@@ -239,8 +264,8 @@ func (l *loop) closeRested(c *conn) {
 // linger tells a client that nothing follows, and waits for its end. A socket that is closed while there is something to read resets its
 // connection, and the client loses the answers that it has not read yet.
 func (l *loop) linger(c *conn) {
-	if poll.EndWriting(c.fd) != nil {
-		l.close(c) // the client is gone
+	if l.pressed() || poll.EndWriting(c.fd) != nil { // others wait for the descriptor, or the client is gone
+		l.close(c)
 		return
 	}
 	c.lingers, c.since, c.early = true, l.clock.now, nil

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,8 @@ type passed struct {
 	// late is what its client has used up already of the next deadlines, of which so many are meant.
 	late      time.Duration
 	deadlines int
+	// closed is called once.
+	closed func()
 	// answered is called when a request that came as a whole is being answered, or never will be; nil for all others.
 	answered func()
 }
@@ -42,6 +45,7 @@ func (p *passed) ReadFrom(r io.Reader) (int64, error) {
 // Close implements net.Conn.
 func (p *passed) Close() error {
 	p.settle()
+	defer p.closed()
 	return p.TCPConn.Close()
 }
 
@@ -103,10 +107,12 @@ func (p *passed) SetReadDeadline(at time.Time) error {
 type handover struct {
 	addr net.Addr
 
+	open atomic.Int64 // connections
+
 	mu      sync.Mutex
 	changed sync.Cond // on mu: waiting, open or closed
 	waiting []net.Conn
-	open    int // requests that are not being answered yet
+	pending int // requests that are not being answered yet
 	closed  bool
 }
 
@@ -118,10 +124,12 @@ func newHandover(addr net.Addr) *handover {
 
 // put never waits. A connection that nobody will take is closed. One whose request has come as a whole is waited for by wait.
 func (h *handover) put(c *passed, whole bool) {
+	h.open.Add(1)
+	c.closed = sync.OnceFunc(func() { h.open.Add(-1) })
 	h.mu.Lock()
 	if !h.closed {
 		if whole {
-			h.open++
+			h.pending++
 			c.answered = h.settle
 		}
 		h.waiting = append(h.waiting, c)
@@ -136,7 +144,7 @@ func (h *handover) put(c *passed, whole bool) {
 
 func (h *handover) settle() {
 	h.mu.Lock()
-	h.open--
+	h.pending--
 	h.mu.Unlock()
 	h.changed.Broadcast()
 }
@@ -170,7 +178,7 @@ func (h *handover) wait(ctx context.Context) error {
 	})()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for (len(h.waiting) > 0 || h.open > 0) && !h.closed {
+	for (len(h.waiting) > 0 || h.pending > 0) && !h.closed {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -27,6 +27,24 @@ type given struct {
 	at time.Time
 }
 
+// Connections returns how many connections there are, without those that were taken.
+func (f *Front) Connections() int {
+	n := f.passed.open.Load()
+	for _, l := range f.loops {
+		n += l.inbox.held.Load()
+	}
+	return int(n)
+}
+
+// isFull reports whether a new connection has to wait.
+func (f *Front) isFull() bool {
+	if f.options.Room == nil {
+		return false
+	}
+	room := f.options.Room()
+	return room > 0 && f.Connections() >= room
+}
+
 // emptiest returns the loop with the fewest connections. Among several, loops take turns.
 func (f *Front) emptiest() *loop {
 	first := int(f.turns.Add(1) % uint64(len(f.loops)))

@@ -38,6 +38,8 @@ const (
 	// ownDescriptors are for listeners, event loops, files that are watched and read, and issuers' keys that are fetched: some 30,
 	// and as many again.
 	ownDescriptors = 64
+	// minOthers for each port come out of what ownDescriptors holds in reserve.
+	minOthers = 8
 )
 
 // MinReaders are let in however little memory there is: a hub that serves nobody helps nobody.
@@ -81,6 +83,16 @@ func (l Limits) Connections(u Use) int {
 		return 0
 	}
 	return int(most)
+}
+
+// Others is how many connections that are no subscribers' a hub accepts on its port for subscribers, and how many on that for publishers,
+// beside so many subscribers; 0 is any number. Each is half of the descriptors that are left, of which there are at least a few.
+func (l Limits) Others(subscribers int) int {
+	if l.Descriptors == 0 {
+		return 0
+	}
+	rest := int(min(l.Descriptors, anyNumber)) - ownDescriptors - subscribers
+	return max(rest/2, minOthers)
 }
 
 // anyNumber is more readers than there are.

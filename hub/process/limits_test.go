@@ -38,6 +38,26 @@ func TestConnections(t *testing.T) {
 	}
 }
 
+func TestOthers(t *testing.T) {
+	for name, c := range map[string]struct {
+		descriptors uint64
+		use         process.Use
+		want        int
+	}{
+		"nothing known":            {0, process.Use{}, 0},
+		"few subscribers":          {1024, process.Use{Connections: 100}, (1024 - 64 - 100) / 2},
+		"as many as there may be":  {20000, process.Use{}, 625 / 2},
+		"hardly a descriptor":      {60, process.Use{}, 8},
+		"descriptors without end":  {1<<64 - 1, process.Use{}, (1<<26 - 1) / 2},
+		"a limit that is too high": {1 << 20, process.Use{Connections: 1 << 30}, 1 << 14},
+	} {
+		limits := process.Limits{Descriptors: c.descriptors}
+		if got := limits.Others(limits.Connections(c.use)); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
 func TestGoMemory(t *testing.T) {
 	for name, c := range map[string]struct {
 		memory  uint64
