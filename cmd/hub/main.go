@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/runnel-dev/runnel/cmd/interrupt"
+	"github.com/runnel-dev/runnel/cmd/loglevel"
 	"github.com/runnel-dev/runnel/hub"
 	"github.com/runnel-dev/runnel/hub/config"
 	"github.com/runnel-dev/runnel/hub/follow"
@@ -52,6 +53,8 @@ func run(ctx context.Context, args []string) error {
 	admin := flags.String("admin-addr", port(config.PortAdmin), "`address` for probes, metrics and status")
 	token := flags.String("peer-token", "", "`file` with the token that the hub shows to the stream's other hubs; without one it hands nothing over")
 	portable := flags.Bool("portable", false, "serve every connection by net/http and a goroutine of its own, as on systems other than Linux")
+	level := loglevel.Level(slog.LevelInfo)
+	flags.Var(&level, "log-level", "the least `level` that is logged: debug, info, warn or error (default info)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -67,7 +70,7 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("%s: %w", *path, err)
 	}
 	follower := follow.New(*path, text)
-	logger := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	logger := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: &level}))
 	logger.Info("the hub starts", "version", process.Version(version), "go", runtime.Version())
 	limits := readLimits(logger)
 	h, err := hub.New(hub.Options{

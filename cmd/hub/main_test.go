@@ -109,6 +109,8 @@ func TestSaysWhatToWrite(t *testing.T) {
 		"write hub --config FILE": nil,
 		"no such file":            {"--config", "/nowhere"},
 		"version: 2":              {"--config", bad},
+		`invalid value "loud" for flag -log-level: write debug, info, warn or error`:   {"--config", bad, "--log-level", "loud"},
+		`invalid value "INFO+2" for flag -log-level: write debug, info, warn or error`: {"--config", bad, "--log-level=INFO+2"},
 	} {
 		if err := run(context.Background(), args); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v", args, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,12 +13,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runnel-dev/runnel/cmd/loglevel"
 	"github.com/runnel-dev/runnel/cmd/runnel/dev"
 	"github.com/runnel-dev/runnel/hub/config"
 )
 
 func newDevCommand() *cobra.Command {
 	o := dev.Options{}
+	level := loglevel.Level(slog.LevelError)
 	var filenames []string
 	c := &cobra.Command{
 		Use:   "dev -f FILE",
@@ -44,6 +47,7 @@ func newDevCommand() *cobra.Command {
 				}
 			}
 			o.Out = c.OutOrStdout()
+			o.Logger = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: &level}))
 			return within(c.Context(), dev.DrainLimit, func(ctx context.Context) error { return dev.Run(ctx, o) })
 		},
 	}
@@ -53,6 +57,7 @@ func newDevCommand() *cobra.Command {
 	c.Flags().StringVar(&o.AdminAddr, "admin-addr", local(config.PortAdmin), "address for probes, metrics and status; port 0 picks one")
 	c.Flags().StringVar(&o.References, "references", "", "directory with the Secrets and ConfigMaps that the manifest refers to, as files secrets/NAME/KEY and configmaps/NAME/KEY; changes are taken up")
 	c.Flags().BoolVar(&o.InsecurePublish, "insecure-publish", false, "let everybody publish, in place of the ServiceAccount tokens that only a cluster can give")
+	c.Flags().Var(&level, "log-level", "the least level of the hub's log that is printed to standard error: debug, info, warn or error")
 	return c
 }
 

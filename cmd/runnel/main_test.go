@@ -48,6 +48,7 @@ func TestRefusals(t *testing.T) {
 		"no file named":               {[]string{"validate"}, "no file is named: write -f eventstream.yaml"},
 		"file without -f":             {[]string{"dev", "f.yaml"}, `takes no argument "f.yaml": name the file by -f f.yaml`},
 		"no address":                  {[]string{"dev", "-f", "f.yaml", "--publish-addr", "8081"}, `--publish-addr: "8081" is no address: write host:port, such as 127.0.0.1:8080`},
+		"no level":                    {[]string{"dev", "-f", "f.yaml", "--log-level", "loud"}, `invalid argument "loud" for "--log-level" flag: write debug, info, warn or error`},
 		"a command that is not":       {[]string{"serve"}, `unknown command "serve"`},
 	} {
 		t.Run(name, func(t *testing.T) {

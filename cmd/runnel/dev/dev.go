@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"sync"
 
@@ -28,6 +29,8 @@ type Options struct {
 	// References is the directory with what the manifest refers to: secrets/<name>/<key> and configmaps/<name>/<key>. It need not
 	// exist yet; empty is none. An entry that is not there may be in the manifest.
 	References string
+	// Logger takes the hub's log; nil is silence.
+	Logger *slog.Logger
 	// Out receives what a person reads: addresses, notes, changes and refusals. Run writes to it from one goroutine at a time.
 	Out io.Writer
 }
@@ -59,6 +62,7 @@ func Run(ctx context.Context, o Options) error {
 		SubscribeAddr:   o.SubscribeAddr,
 		PublishAddr:     o.PublishAddr,
 		AdminAddr:       o.AdminAddr,
+		Logger:          o.Logger,
 	})
 	if err != nil {
 		return errors.Join(err, follower.Close())
