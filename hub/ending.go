@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/runnel-dev/runnel/hub/eventlog"
 	"github.com/runnel-dev/runnel/hub/peer"
 )
 
@@ -19,17 +20,18 @@ func (h *Hub) serve(ctx context.Context, failed <-chan error) error {
 		"publish", h.Addrs().Publish, "admin", h.Addrs().Admin, "epoch", h.log.Epoch(), "config", s.hash)
 	select {
 	case <-ctx.Done():
+		began := time.Now()
 		h.handOver()
-		h.drain()
+		h.drain(began)
 		return nil
 	case err := <-failed:
 		return fmt.Errorf("a server stopped: %w", err)
 	case err := <-h.peers.end():
 		h.logger.Error("the hub ends, since it has no place among the stream's others", "error", err)
 		h.leaving.Store(true)
-		until := time.Now().Add(h.peers.times.Endpoints)
-		h.drain()
-		pause(ctx, time.Until(until), nil)
+		began := time.Now()
+		h.drain(began)
+		pause(ctx, time.Until(began.Add(h.peers.times.Endpoints)), nil)
 		return err
 	}
 }
@@ -43,7 +45,7 @@ func (p *peers) end() <-chan error {
 }
 
 // handOver waits for a hub that takes over from one that shall end, and until nobody is sent here any more. Meanwhile all is as ever. A
-// hub without peers has nobody to wait for.
+// hub without peers has nobody to wait for, and one that nobody has used has nothing to hand over.
 func (h *Hub) handOver() {
 	p := h.peers
 	if p == nil {
@@ -52,6 +54,10 @@ func (h *Hub) handOver() {
 	p.mu.Lock()
 	p.stopping = true
 	p.mu.Unlock()
+	if h.abandon() {
+		h.logger.Info("nothing was ever stored here and nobody subscribes: the hub waits for no other")
+		return
+	}
 	successor := p.times.Successor
 	if reason := p.withheld(); reason != "" {
 		successor = 0
@@ -81,6 +87,26 @@ func (h *Hub) handOver() {
 	case err := <-p.lost:
 		h.logger.Error("the hub ends at once, since it has no place among the stream's others", "error", err)
 	}
+}
+
+// abandon ends the right to append of a hub that leads, and that has neither history nor subscribers, and reports whether it did. What is
+// published from then on is refused, so nothing is lost with the hub.
+//
+// A hub whose events are all too old has a history: the sequence that cursors go by, and the ids that publishers used.
+func (h *Hub) abandon() bool {
+	p := h.peers
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.role != peer.Leading || h.taken.Load() > 0 || h.log.Position() != (eventlog.Position{}) {
+		return false
+	}
+	if end := h.log.Seal(); end != (eventlog.Position{}) { // something was stored just now
+		_ = h.log.Unseal(end) // the log itself ends there
+		return false
+	}
+	h.leaving.Store(true)
+	h.endForwards()
+	return true
 }
 
 // withheld says why no other hub can ask this one for anything, or nothing. To wait for one would be to append beside it.
@@ -118,9 +144,13 @@ func (p *peers) offer(ctx context.Context) bool {
 	return false
 }
 
-// drain closes all readers over the window. One whose connection is stuck is left to shutdown.
-func (h *Hub) drain() {
+// drain closes all readers over the window. One whose connection is stuck is left to shutdown. The hub began to end at a time, and all of it
+// must be over within the grace period: a window that is too long for that, since it was changed while the hub ran, is shortened.
+func (h *Hub) drain(began time.Time) {
 	window := h.state.Load().config.Drain.Window.D()
+	if h.grace > 0 {
+		window = min(window, max(0, time.Until(began.Add(h.grace))-h.stall-2*h.last))
+	}
 	h.leaving.Store(true)
 	h.draining.Store(true)
 	h.logger.Info("draining", "readers", h.pool.Readers(), "window", window.String())

@@ -51,6 +51,9 @@ type Options struct {
 	// hands nothing over. PodUID is that of the pod, by which a configuration names its first hub; without one, the hub is never that.
 	PeerToken, PodIP, PodUID, Nameserver string
 
+	// GracePeriod is the time that the process has from its SIGTERM on, which a drain is shortened to; zero is any.
+	GracePeriod time.Duration
+
 	// Portable serves every connection by a goroutine of its own, as encrypted ones are.
 	Portable bool
 
@@ -79,6 +82,7 @@ type Hub struct {
 	// headers and body bound how long a client may take to send them, last how long the last requests are waited for.
 	headers, body, last time.Duration
 
+	grace      time.Duration // zero is any
 	portable   bool
 	version    string
 	process    process.Limits
@@ -118,7 +122,7 @@ func New(o Options) (*Hub, error) {
 		logger: o.Logger, now: o.now, stall: cmp.Or(o.StallTimeout, DefaultStallTimeout),
 		headers: cmp.Or(o.headers, headerTimeout), body: cmp.Or(o.body, bodyTimeout), last: cmp.Or(o.last, lastRequestsTimeout),
 		wanted: o.Config, process: o.Process, version: o.Version,
-		portable: o.Portable, references: reference.In(o.References).Or(o.OtherReferences), remote: auth.NewRemoteKeys(o.Logger, o.now),
+		grace: o.GracePeriod, portable: o.Portable, references: reference.In(o.References).Or(o.OtherReferences), remote: auth.NewRemoteKeys(o.Logger, o.now),
 		forgeries: newForgeries(), suggestions: newSuggestions(),
 	}
 	h.notices = newNotices()

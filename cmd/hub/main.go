@@ -52,6 +52,7 @@ func run(ctx context.Context, args []string) error {
 	publish := flags.String("publish-addr", port(config.PortPublish), "`address` for publishers")
 	admin := flags.String("admin-addr", port(config.PortAdmin), "`address` for probes, metrics and status")
 	token := flags.String("peer-token", "", "`file` with the token that the hub shows to the stream's other hubs; without one it hands nothing over")
+	grace := flags.Duration("grace-period", 0, "`time` from SIGTERM to SIGKILL; a drain that is too long for it is shortened. 0 shortens none")
 	portable := flags.Bool("portable", false, "serve every connection by net/http and a goroutine of its own, as on systems other than Linux")
 	level := loglevel.Level(slog.LevelInfo)
 	flags.Var(&level, "log-level", "the least `level` that is logged: debug, info, warn or error (default info)")
@@ -75,7 +76,7 @@ func run(ctx context.Context, args []string) error {
 	limits := readLimits(logger)
 	h, err := hub.New(hub.Options{
 		Config: c, Version: process.Version(version), References: *references, Process: limits, SubscribeAddr: *subscribe, PublishAddr: *publish, AdminAddr: *admin, Logger: logger, Portable: *portable,
-		PeerToken: *token, PodIP: os.Getenv(podVariable), PodUID: os.Getenv(uidVariable), Nameserver: os.Getenv(nameserverVariable),
+		PeerToken: *token, PodIP: os.Getenv(podVariable), PodUID: os.Getenv(uidVariable), GracePeriod: *grace, Nameserver: os.Getenv(nameserverVariable),
 	})
 	if err != nil {
 		return errors.Join(err, follower.Close())

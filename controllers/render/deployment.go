@@ -32,24 +32,10 @@ const (
 const (
 	configVolume = "config"
 	configDir    = "/etc/runnel"
-
-	// drainMargin is what a hub may take after its longest drain: 30 s until a reader that takes nothing is cut, 5 s to end what
-	// else is in flight, and as much again for a slow machine.
-	drainMargin = 70 * time.Second
-
-	// gracePeriodSeconds does not follow drain.window: the pod template must not change when the configuration does. A hub
-	// exits as soon as it is drained, so the surplus costs nothing.
-	//
-	//	  30 s  until a successor has taken over, at most
-	//	   5 s  until endpoints have followed
-	//	 600 s  the longest drain
-	//	  70 s  margin
-	//	 705 s
-	gracePeriodSeconds = int64((config.SuccessorWait + config.EndpointsDelay + config.MaxDrainWindow + drainMargin) / time.Second)
 )
 
-// deployment runs the hub. The pod template is a function of the image, spec.template, whether the ports are encrypted, and which
-// Secrets and ConfigMaps are referenced: everything else reloads in the running hub, and a new operator must not roll anybody's hub.
+// deployment runs the hub. The pod template is a function of the image, spec.template, whether the ports are encrypted, which Secrets and
+// ConfigMaps are referenced, and whether drain.window is beyond a minute: everything else reloads in the running hub, and a new operator must not roll anybody's hub.
 //
 // Left out on purpose: revisionHistoryLimit, where the cluster's default fits; progressDeadlineSeconds, whose default of 10 min is
 // many times what a hub takes to copy a history, and as long as it lasts the old hub serves; minReadySeconds, since a hub is ready
@@ -96,11 +82,13 @@ func podSpec(in Input) (*corev1ac.PodSpecApplyConfiguration, error) {
 	if err != nil {
 		return nil, err
 	}
+	grace := config.GracePeriod(in.Stream.DrainWindow)
+	hub.WithArgs("--grace-period=" + grace.String())
 	spec := corev1ac.PodSpec().
 		WithServiceAccountName(name).
 		WithAutomountServiceAccountToken(false).
 		WithEnableServiceLinks(false).
-		WithTerminationGracePeriodSeconds(gracePeriodSeconds).
+		WithTerminationGracePeriodSeconds(int64(grace/time.Second)).
 		// No user, group or fsGroup: the image has a numeric user, which the kubelet checks against runAsNonRoot, and OpenShift's
 		// restricted-v2 refuses pods that choose their own.
 		WithSecurityContext(corev1ac.PodSecurityContext().

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
@@ -81,6 +82,7 @@ func TestOnlyTheConfigMapFollowsWhatReloads(t *testing.T) {
 	template := changed.Spec.Template
 	changed.Spec = stream(nil).Spec
 	changed.Spec.Template = template
+	changed.Spec.Drain.Window = "3m" // beyond a minute, as before
 	after := children(g, changed, "runnel:0.1.0")
 	for name, b := range before {
 		if name == "ConfigMap-checkout-events-hub.yaml" {
@@ -195,10 +197,24 @@ func TestSelectorIsForEver(t *testing.T) {
 	}))
 }
 
-func TestGracePeriodCoversTheLongestDrain(t *testing.T) {
-	g := NewWithT(t)
-	g.Expect(*pod(g, stream(nil)).TerminationGracePeriodSeconds).To(BeNumerically(">",
-		(config.SuccessorWait + config.EndpointsDelay + config.MaxDrainWindow).Seconds()))
+// TestTheGracePeriodFollowsTheDrainInTwoSteps holds that most changes of the window roll nobody's hub.
+func TestTheGracePeriodFollowsTheDrainInTwoSteps(t *testing.T) {
+	for window, want := range map[v1alpha1.Duration]int64{
+		"": 150, "1s": 150, "59s": 150, "60s": 150, "1m": 150, "61s": 705, "2m": 705, "10m": 705,
+	} {
+		t.Run(string(window), func(t *testing.T) {
+			g := NewWithT(t)
+			s := stream(nil)
+			s.Spec.Drain.Window = window
+			spec := pod(g, s)
+			g.Expect(*spec.TerminationGracePeriodSeconds).To(Equal(want))
+			g.Expect(spec.Containers[0].Args).To(ContainElement("--grace-period=" + (time.Duration(want) * time.Second).String()))
+			drain, err := window.Parse(config.DefaultDrainWindow)
+			g.Expect(err).NotTo(HaveOccurred())
+			const cut, end = 30 * time.Second, 5 * time.Second // of subscribers that take nothing, and of what else is in flight
+			g.Expect(time.Duration(want) * time.Second).To(BeNumerically(">", config.SuccessorWait+config.EndpointsDelay+drain+cut+end))
+		})
+	}
 }
 
 func TestAHubHasNoCredentialButForItsPeers(t *testing.T) {

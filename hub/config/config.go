@@ -38,14 +38,6 @@ const (
 // MaxDrainWindow is the longest drain that a configuration may ask for.
 const MaxDrainWindow = 10 * time.Minute
 
-// What a hub that is told to stop takes besides its drain. Its pod's grace period covers both.
-const (
-	// SuccessorWait is how long a hub that leads goes on serving at most while no other has taken over from it.
-	SuccessorWait = 30 * time.Second
-	// EndpointsDelay is how long it goes on serving as one that is not ready, until nobody is sent to it any more.
-	EndpointsDelay = 5 * time.Second
-)
-
 // Config is everything that a hub is told. Every field is set: defaults are resolved by who writes it.
 type Config struct {
 	// Version of the document; a hub refuses one that it does not know.
