@@ -31,10 +31,14 @@ const repairPause = time.Minute
 // with nothing to say for a settled stream, and then costs nothing. The hash is that of the configuration that was applied, and the
 // Deployment the one of before; nil is none.
 func (r *Reconciler) announce(ctx context.Context, v *view, changes []apply.Change, hash string, before *appsv1.Deployment) {
+	if len(changes) == 0 {
+		return
+	}
 	logger := log.FromContext(ctx)
 	var repaired []string
+	known := v.stream.Status.ConfigHash
 	for _, c := range changes {
-		if c.How == apply.Created && v.stream.Status.ConfigHash != "" {
+		if c.How == apply.Created && known != "" {
 			c.How = apply.Repaired // since it was there before
 		}
 		r.Counters.changed(c)
@@ -43,12 +47,12 @@ func (r *Reconciler) announce(ctx context.Context, v *view, changes []apply.Chan
 			continue
 		}
 		logger.Info("Child "+string(c.How), "kind", c.Kind, "child", c.Name)
-		if c.Kind == "ConfigMap" && c.How == apply.Changed && hash != v.stream.Status.ConfigHash {
-			r.event(v, eventReload, fmt.Sprintf("hubs take up configuration %s in place of %s, and keep their connections", hash, v.stream.Status.ConfigHash))
+		if c.Kind == "ConfigMap" && c.How == apply.Changed && known != "" && known != hash {
+			r.event(v, eventReload, fmt.Sprintf("hubs take up configuration %s in place of %s, and keep their connections", hash, known))
 		}
 	}
 	r.repairs(ctx, v, repaired)
-	if before != nil && v.deployment != nil && len(changes) > 0 {
+	if before != nil && v.deployment != nil {
 		r.rollout(ctx, v, before)
 	}
 }

@@ -126,7 +126,9 @@ func (a *Applier) plan(ctx context.Context, owner *v1alpha1.EventStream, child r
 		return p, nil
 	}
 	if _, metadataOnly := live.(*metav1.PartialObjectMetadata); metadataOnly {
-		p.drift = ".metadata.labels" // or it would be in the cache
+		if live.GetLabels()[render.LabelManagedBy] != render.ManagedBy {
+			p.drift = ".metadata.labels." + render.LabelManagedBy
+		} // else the cache does not show it yet
 		return p, nil
 	}
 	drift, found, err := missing(live, document)
