@@ -36,7 +36,7 @@ func (r *Reconciler) announce(ctx context.Context, v *view, changes []apply.Chan
 	}
 	logger := log.FromContext(ctx)
 	var repaired []string
-	known := v.stream.Status.ConfigHash
+	rolls, known := false, v.stream.Status.ConfigHash
 	for _, c := range changes {
 		if c.How == apply.Created && known != "" {
 			c.How = apply.Repaired // since it was there before
@@ -46,13 +46,14 @@ func (r *Reconciler) announce(ctx context.Context, v *view, changes []apply.Chan
 			repaired = append(repaired, described(c))
 			continue
 		}
+		rolls = rolls || c.Kind == "Deployment"
 		logger.Info("Child "+string(c.How), "kind", c.Kind, "child", c.Name)
 		if c.Kind == "ConfigMap" && c.How == apply.Changed && known != "" && known != hash {
 			r.event(v, eventReload, fmt.Sprintf("hubs take up configuration %s in place of %s, and keep their connections", hash, known))
 		}
 	}
 	r.repairs(ctx, v, repaired)
-	if before != nil && v.deployment != nil {
+	if rolls && before != nil && v.deployment != nil { // what a repair rolls, its own event tells
 		r.rollout(ctx, v, before)
 	}
 }

@@ -79,6 +79,16 @@ func TestWhatTheOperatorDoesIsLoggedAndRecorded(t *testing.T) {
 			[]string{`"msg"="Drift repaired" "what"=["Service shop-publish was changed, in .spec.selector.app.kubernetes.io/instance for instance"]`},
 			[]string{"Normal DriftRepaired Service shop-publish was changed, in .spec.selector.app.kubernetes.io/instance for instance; it is as the spec asks again"},
 		},
+		"an image by hand": {
+			func(g Gomega, w *world) {
+				d := &appsv1.Deployment{}
+				w.get("shop-hub", d)
+				d.Spec.Template.Spec.Containers[0].Image = "other"
+				g.Expect(w.Update(context.Background(), d)).To(Succeed())
+			},
+			[]string{`"msg"="Drift repaired" "what"=["Deployment shop-hub was changed, in .spec.template.spec.containers[0].image for instance"]`},
+			[]string{"Normal DriftRepaired Deployment shop-hub was changed, in .spec.template.spec.containers[0].image for instance"},
+		},
 		"a deleted child": {
 			func(g Gomega, w *world) {
 				g.Expect(w.Delete(context.Background(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "shop-hub"}})).To(Succeed())
