@@ -26,7 +26,7 @@ var _ = Describe("What the operator does", func() {
 			GinkgoHelper()
 			Eventually(func() string { return operatorLog(ctx) }).Should(MatchRegexp(line))
 		}
-		logged(`The operator starts\s+.*"version"`)
+		logged(`"The operator starts","version":"`)
 		logged(`Child created` + about + `"kind":\s*"Deployment"`)
 		logged(`Condition changed` + about + `"type":\s*"Ready".*"to":\s*"True/Ready"`)
 
