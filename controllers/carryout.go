@@ -17,8 +17,8 @@ import (
 )
 
 // carryOut resolves, renders and applies. What a person must know of becomes v.problem; an error is what a new try may mend.
-// It waits when the cluster's issuer keys are needed and not known yet, since whoever learns them tells, and when the namespace is
-// going.
+// It waits when the cluster's issuer keys are needed and not known yet, since whoever learns them tells, and when the stream or its
+// namespace is going.
 func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err error) {
 	resolved, err := render.Resolve(v.stream)
 	if err != nil {
@@ -45,8 +45,8 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 		return false, err
 	}
 	if err := r.apply(ctx, v, children, config.Hash(cfg)); err != nil {
-		if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
-			return true, nil // the stream goes with its namespace, which takes no event about it any more
+		if errors.Is(err, apply.ErrDeleted) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+			return true, nil // the stream goes, or its namespace, which takes no event about it any more
 		}
 		if err := v.refused(err); err != nil {
 			return false, err
@@ -141,7 +141,7 @@ func (r *Reconciler) readConfigHash(ctx context.Context, v *view) error {
 func (r *Reconciler) writtenConfig(ctx context.Context, stream *v1alpha1.EventStream) (*config.Config, error) {
 	cm := &corev1.ConfigMap{}
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: stream.Namespace, Name: render.HubName(stream.Name)}, cm)
-	if err != nil || !metav1.IsControlledBy(cm, stream) {
+	if err != nil || !apply.Has(stream, cm) {
 		return nil, client.IgnoreNotFound(err)
 	}
 	cfg, err := config.Decode([]byte(cm.Data[render.ConfigKey]))

@@ -65,6 +65,13 @@ func (w *trial) admit(before, after client.Object) error {
 		return apierrors.NewInvalid(schema.GroupKind{}, after.GetName(), nil)
 	}
 	if d, ok := after.(*appsv1.Deployment); ok {
+		names := map[string]bool{}
+		for _, port := range d.Spec.Template.Spec.Containers[0].Ports {
+			if names[port.Name] {
+				return apierrors.NewInvalid(schema.GroupKind{Group: "apps", Kind: "Deployment"}, d.Name, nil)
+			}
+			names[port.Name] = true
+		}
 		for key := range d.Spec.Template.Spec.NodeSelector {
 			if len(validation.IsQualifiedName(key)) > 0 {
 				return apierrors.NewInvalid(schema.GroupKind{Group: "apps", Kind: "Deployment"}, d.Name, nil)

@@ -13,6 +13,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -145,6 +146,33 @@ func (w *trial) drain() {
 	}
 	made := w.calls.Made()
 	w.g.Expect(w.queue).NotTo(Equal(w.queue), "it does not settle: %v", made[max(0, len(made)-100):])
+}
+
+// play lets steps happen, each of which settles.
+func play(w *trial, steps ...func(*trial)) {
+	for _, step := range steps {
+		step(w)
+		w.drain()
+	}
+}
+
+// condition is the status and reason of a condition of the stream shop, and "" if it is not there.
+func (w *trial) condition(kind string) string {
+	c := meta.FindStatusCondition(w.shop().Status.Conditions, kind)
+	if c == nil {
+		return ""
+	}
+	return string(c.Status) + "/" + c.Reason
+}
+
+// podNames are the names of all pods.
+func (w *trial) podNames() (names []string) {
+	pods := &corev1.PodList{}
+	w.must(w.api.List(context.Background(), pods))
+	for i := range pods.Items {
+		names = append(names, pods.Items[i].Name)
+	}
+	return names
 }
 
 // wait lets time pass until the operator comes back.

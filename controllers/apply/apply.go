@@ -7,11 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/json"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
@@ -45,10 +46,12 @@ type Applier struct {
 // It takes the children for itself: they are not to be used afterwards. It tells done of each write that has succeeded, also when a
 // later one fails.
 //
-// A child whose hash annotation is the desired one, and whose cached object has every desired value, is left alone. All looks
-// at every child before it writes any: if one has the name of somebody else's object, nothing is written and the error is
-// a *ConflictError; if one is the leftover of a deleted stream of the same name, a *LeftoverError. A child that was
-// replaced since it was looked at ends in the API server's own conflict.
+// A child whose hash annotation is the desired one, and whose cached object has every desired value, is left alone. One that nobody
+// controls and that has the labels of the stream's children is adopted. All looks at every child before it writes any: if one
+// has the name of somebody else's object, nothing is written and the error is a *ConflictError; if one is the leftover of a
+// deleted stream of the same name, a *LeftoverError. It is ErrDeleted if there are orphans and the owner itself is about to go,
+// which the cache may not show yet. A child that was made or replaced since it was looked at ends in the API
+// server's own conflict.
 func (a *Applier) All(ctx context.Context, owner *v1alpha1.EventStream, children []render.Child, done func(Change)) error {
 	plans := make([]plan, 0, len(children))
 	conflict, leftover := &ConflictError{}, &LeftoverError{}
@@ -70,6 +73,11 @@ func (a *Applier) All(ctx context.Context, owner *v1alpha1.EventStream, children
 	}
 	if len(leftover.Objects) > 0 {
 		return leftover
+	}
+	if slices.ContainsFunc(plans, func(p plan) bool { return p.whose == orphaned }) {
+		if err := a.mayAdopt(ctx, owner); err != nil {
+			return err
+		}
 	}
 	for _, p := range plans {
 		if p.settled {
@@ -96,6 +104,8 @@ type plan struct {
 	settled bool
 	// drift is the path of a field that somebody else has changed since it was applied; empty if nobody has.
 	drift string
+	// replaced: its lists were replaced as a whole, and a manager of that still owns fields of it.
+	replaced bool
 }
 
 // plan looks at what is there.
@@ -122,7 +132,9 @@ func (a *Applier) plan(ctx context.Context, owner *v1alpha1.EventStream, child r
 	}
 	p.uid = live.GetUID()
 	p.whose = whoseIs(live, owner)
-	if p.whose != ours || live.GetAnnotations()[HashAnnotation] != p.hash {
+	applied := live.GetAnnotations()[HashAnnotation]
+	p.replaced = applied == replacedMark
+	if p.whose != ours || applied != p.hash {
 		return p, nil
 	}
 	if _, metadataOnly := live.(*metav1.PartialObjectMetadata); metadataOnly {
@@ -138,13 +150,9 @@ func (a *Applier) plan(ctx context.Context, owner *v1alpha1.EventStream, child r
 
 // live returns the object that has the child's name: the cached one, else its metadata, else nil.
 func (a *Applier) live(ctx context.Context, namespace string, child render.Child) (client.Object, error) {
-	made, err := a.Client.Scheme().New(child.Kind)
+	cached, err := a.object(child.Kind)
 	if err != nil {
 		return nil, err
-	}
-	cached, ok := made.(client.Object)
-	if !ok {
-		return nil, fmt.Errorf("%T has no metadata", made)
 	}
 	key := client.ObjectKey{Namespace: namespace, Name: child.Name}
 	err = a.Client.Get(ctx, key, cached)
@@ -163,32 +171,17 @@ func (a *Applier) live(ctx context.Context, namespace string, child render.Child
 	return meta, err
 }
 
-// write applies the child. Its UID goes along, so that an object which took its place in between makes a conflict.
-//
-// Somebody may have changed the key of a list's item, such as a Service port's number: to apply then adds an item beside theirs,
-// which the API server may find invalid. In that case the lists are replaced as a whole first. If it is the child itself
-// that is invalid, that fails too, and the first error says why.
-func (a *Applier) write(ctx context.Context, p plan) error {
-	p.child.Meta.WithAnnotations(map[string]string{HashAnnotation: p.hash})
-	if p.uid != "" {
-		p.child.Meta.WithUID(p.uid)
-	}
-	document, err := json.Marshal(p.child.Object)
+// object returns an empty object of a kind in its Go type.
+func (a *Applier) object(kind schema.GroupVersionKind) (client.Object, error) {
+	made, err := a.Client.Scheme().New(kind)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	err = a.Client.Apply(ctx, p.child.Object, FieldOwner, client.ForceOwnership)
-	if err == nil || p.whose != ours || !apierrors.IsInvalid(err) {
-		return err
+	object, ok := made.(client.Object)
+	if !ok {
+		return nil, fmt.Errorf("%T has no metadata", made)
 	}
-	object := &unstructured.Unstructured{}
-	if err := json.Unmarshal(document, &object.Object); err != nil {
-		return err
-	}
-	if a.Client.Patch(ctx, object.DeepCopy(), client.RawPatch(types.MergePatchType, document), FieldOwner) != nil {
-		return err
-	}
-	return a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), FieldOwner, client.ForceOwnership)
+	return object, nil
 }
 
 // missing returns the path of a value of the document, an object's desired state in JSON, that is not in the live object.

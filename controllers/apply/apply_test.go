@@ -38,6 +38,8 @@ type cluster struct {
 	applied []map[string]any
 	deleted []string
 	changes []apply.Change
+	// before is called once before a ConfigMap is applied, if it is set.
+	before func()
 }
 
 func newCluster(g Gomega, objects ...client.Object) *cluster {
@@ -54,6 +56,10 @@ func newCluster(g Gomega, objects ...client.Object) *cluster {
 			fields := map[string]any{}
 			if err := json.Unmarshal(document, &fields); err != nil {
 				return err
+			}
+			if fields["kind"] == "ConfigMap" && c.before != nil {
+				c.before()
+				c.before = nil
 			}
 			c.applied = append(c.applied, fields)
 			if err := twoPortsOfOneName(ctx, w, fields); err != nil {
@@ -232,6 +238,35 @@ func TestChildrenOfADeletedStreamOfTheSameNameAreWaitedFor(t *testing.T) {
 	g.Expect(err).To(BeAssignableToTypeOf(leftover))
 	g.Expect(err.Error()).To(ContainSubstring("ConfigMap shop-hub"))
 	g.Expect(c.applied).To(BeEmpty())
+}
+
+func TestAnOrphanThatIsBeingDeletedIsWaitedFor(t *testing.T) {
+	g := NewWithT(t)
+	now := metav1.Now()
+	c := newCluster(g, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "team-a", Name: "shop-hub", DeletionTimestamp: &now, Finalizers: []string{"example.com/keep"},
+		Labels: map[string]string{render.LabelName: "runnel-hub", render.LabelInstance: "shop", render.LabelManagedBy: render.ManagedBy},
+	}})
+	err := c.all(g, "runnel:0.1.0")
+	var leftover *apply.LeftoverError
+	g.Expect(err).To(BeAssignableToTypeOf(leftover))
+	g.Expect(err.Error()).To(ContainSubstring("ConfigMap shop-hub"))
+	g.Expect(c.applied).To(BeEmpty())
+}
+
+// Somebody makes an object of a child's name after it was seen that there is none.
+func TestTheFirstApplyIsNotForced(t *testing.T) {
+	g := NewWithT(t)
+	c := newCluster(g)
+	theirs := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "shop-hub"}, Data: map[string]string{render.ConfigKey: "theirs"}}
+	c.before = func() { g.Expect(c.Create(t.Context(), theirs.DeepCopy())).To(Succeed()) }
+	g.Expect(c.all(g, "runnel:0.1.0")).To(MatchError(apierrors.IsConflict, "IsConflict"))
+	live := &corev1.ConfigMap{}
+	g.Expect(c.Get(t.Context(), key("shop-hub"), live)).To(Succeed())
+	g.Expect(live.Data).To(Equal(theirs.Data))
+	g.Expect(live.OwnerReferences).To(BeEmpty())
+	var conflict *apply.ConflictError
+	g.Expect(c.all(g, "runnel:0.1.0")).To(BeAssignableToTypeOf(conflict))
 }
 
 func TestLaterAppliesCarryTheUID(t *testing.T) {

@@ -8,6 +8,8 @@ type How string
 const (
 	// Created: there was no object of that name.
 	Created How = "created"
+	// Adopted: it was there, and nobody controlled it.
+	Adopted How = "adopted"
 	// Changed: the desired state is another one.
 	Changed How = "changed"
 	// Repaired: somebody else had changed it.
@@ -17,7 +19,7 @@ const (
 )
 
 // Hows returns all of them.
-func Hows() []How { return []How{Created, Changed, Repaired, Deleted} }
+func Hows() []How { return []How{Created, Adopted, Changed, Repaired, Deleted} }
 
 // KindNames returns the names of Kinds.
 func KindNames() (all []string) {
@@ -42,6 +44,8 @@ func (p plan) change() Change {
 	switch {
 	case p.whose == nobodys:
 		c.How = Created
+	case p.whose == orphaned:
+		c.How = Adopted
 	case p.drift != "":
 		c.How = Repaired
 	}

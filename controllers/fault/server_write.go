@@ -1,18 +1,24 @@
 package fault
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
 
+	jsonpatch "github.com/evanphx/json-patch/v5"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
+
+// stranger is the manager of fields that are written without one.
+const stranger = "stranger"
 
 // Create implements client.Client. It keeps a status.
 func (s *Server) Create(_ context.Context, o client.Object, _ ...client.CreateOption) error {
@@ -23,16 +29,27 @@ func (s *Server) Create(_ context.Context, o client.Object, _ ...client.CreateOp
 	if s.objects[kind][client.ObjectKeyFromObject(o)] != nil {
 		return apierrors.NewAlreadyExists(resource(kind), o.GetName())
 	}
-	return s.store(kind, nil, o.DeepCopyObject().(client.Object))
+	empty, err := s.scheme.New(kind)
+	if err != nil {
+		return err
+	}
+	empty.GetObjectKind().SetGroupVersionKind(kind)
+	made := o.DeepCopyObject().(client.Object)
+	made.GetObjectKind().SetGroupVersionKind(kind)
+	managedMade, err := s.manager(kind, "").Update(empty, made, stranger)
+	if err != nil {
+		return err
+	}
+	return s.store(kind, nil, managedMade.(client.Object))
 }
 
 // Update implements client.Client, as a stranger.
 func (s *Server) Update(_ context.Context, o client.Object, _ ...client.UpdateOption) error {
-	return s.replace(o, "")
+	return s.replace(o, "", stranger)
 }
 
 // replace updates an object, or its status.
-func (s *Server) replace(o client.Object, part string) error {
+func (s *Server) replace(o client.Object, part, manager string) error {
 	kind, live, err := s.live(o)
 	if err != nil {
 		return err
@@ -40,7 +57,7 @@ func (s *Server) replace(o client.Object, part string) error {
 	after := o.DeepCopyObject().(client.Object)
 	after.GetObjectKind().SetGroupVersionKind(kind)
 	s.keep(live, after, part)
-	managedAfter, err := s.manager(kind, part).Update(live, after, "stranger")
+	managedAfter, err := s.manager(kind, part).Update(live, after, cmp.Or(manager, stranger))
 	if err != nil {
 		return err
 	}
@@ -61,15 +78,12 @@ func (s *Server) keep(live, after client.Object, part string) {
 	}
 }
 
-// Patch implements client.Client, for merge patches (RFC 7386).
-func (s *Server) Patch(_ context.Context, o client.Object, p client.Patch, _ ...client.PatchOption) error {
-	return s.merge(o, p, "")
+// Patch implements client.Client, for merge patches (RFC 7386) and JSON patches (RFC 6902).
+func (s *Server) Patch(_ context.Context, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+	return s.patch(o, p, "", (&client.PatchOptions{}).ApplyOptions(opts).FieldManager)
 }
 
-func (s *Server) merge(o client.Object, p client.Patch, part string) error {
-	if p.Type() != types.MergePatchType {
-		return fmt.Errorf("%s is no patch that this server knows", p.Type())
-	}
+func (s *Server) patch(o client.Object, p client.Patch, part, manager string) error {
 	kind, live, err := s.live(o)
 	if err != nil {
 		return err
@@ -78,49 +92,50 @@ func (s *Server) merge(o client.Object, p client.Patch, part string) error {
 	if err != nil {
 		return err
 	}
-	patch := map[string]any{}
-	if err := json.Unmarshal(document, &patch); err != nil {
-		return err
-	}
-	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	before, err := json.Marshal(live)
 	if err != nil {
 		return err
 	}
-	after, err := s.typed(kind, &unstructured.Unstructured{Object: mergeInto(fields, patch)})
+	patched, err := patched(p.Type(), before, document)
 	if err != nil {
+		return err
+	}
+	made, err := s.scheme.New(kind)
+	if err != nil {
+		return err
+	}
+	after := made.(client.Object)
+	if err := json.Unmarshal(patched, after); err != nil {
 		return err
 	}
 	if after.GetUID() != live.GetUID() {
 		return conflict(kind, o.GetName())
 	}
-	return s.replace(after, part)
+	return s.replace(after, part, manager)
 }
 
-func mergeInto(fields, patch map[string]any) map[string]any {
-	for name, value := range patch {
-		inner, isMap := value.(map[string]any)
-		switch {
-		case value == nil:
-			delete(fields, name)
-		case isMap:
-			old, _ := fields[name].(map[string]any)
-			if old == nil {
-				old = map[string]any{}
-			}
-			fields[name] = mergeInto(old, inner)
-		default:
-			fields[name] = value
+func patched(kind types.PatchType, before, document []byte) ([]byte, error) {
+	switch kind {
+	case types.MergePatchType:
+		return jsonpatch.MergePatch(before, document)
+	case types.JSONPatchType:
+		patch, err := jsonpatch.DecodePatch(document)
+		if err != nil {
+			return nil, err
 		}
+		return patch.Apply(before)
+	default:
+		return nil, fmt.Errorf("%s is no patch that this server knows", kind)
 	}
-	return fields
 }
 
 // Apply implements client.Client. It does not change the given object.
 func (s *Server) Apply(_ context.Context, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-	return s.applyTo(o, "", (&client.ApplyOptions{}).ApplyOptions(opts).FieldManager)
+	options := (&client.ApplyOptions{}).ApplyOptions(opts)
+	return s.applyTo(o, "", options.FieldManager, options.Force)
 }
 
-func (s *Server) applyTo(o runtime.ApplyConfiguration, part, owner string) error {
+func (s *Server) applyTo(o runtime.ApplyConfiguration, part, owner string, force *bool) error {
 	document, err := json.Marshal(o)
 	if err != nil {
 		return err
@@ -147,7 +162,7 @@ func (s *Server) applyTo(o runtime.ApplyConfiguration, part, owner string) error
 		base = made.(client.Object)
 		base.GetObjectKind().SetGroupVersionKind(kind)
 	}
-	merged, err := s.manager(kind, part).Apply(base, desired, owner, true)
+	merged, err := s.manager(kind, part).Apply(base, desired, owner, ptr.Deref(force, false))
 	if err != nil {
 		return err
 	}
@@ -192,13 +207,14 @@ type statusPart struct {
 }
 
 func (p *statusPart) Update(_ context.Context, o client.Object, _ ...client.SubResourceUpdateOption) error {
-	return p.server.replace(o, p.part)
+	return p.server.replace(o, p.part, stranger)
 }
 
-func (p *statusPart) Patch(_ context.Context, o client.Object, patch client.Patch, _ ...client.SubResourcePatchOption) error {
-	return p.server.merge(o, patch, p.part)
+func (p *statusPart) Patch(_ context.Context, o client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+	return p.server.patch(o, patch, p.part, (&client.SubResourcePatchOptions{}).ApplyOptions(opts).FieldManager)
 }
 
 func (p *statusPart) Apply(_ context.Context, o runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
-	return p.server.applyTo(o, p.part, (&client.SubResourceApplyOptions{}).ApplyOpts(opts).FieldManager)
+	options := (&client.SubResourceApplyOptions{}).ApplyOpts(opts)
+	return p.server.applyTo(o, p.part, options.FieldManager, options.Force)
 }

@@ -5,6 +5,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
@@ -101,4 +102,10 @@ func labels(stream string) map[string]string {
 	l := Selector(stream)
 	maps.Copy(l, map[string]string{LabelComponent: "hub", LabelPartOf: "runnel", LabelManagedBy: ManagedBy})
 	return l
+}
+
+// IsChild reports whether the labels of an object are those of a child of the stream.
+func IsChild(o metav1.Object, stream string) bool {
+	l := o.GetLabels()
+	return l[LabelName] == hubName && l[LabelInstance] == stream && l[LabelManagedBy] == ManagedBy
 }
