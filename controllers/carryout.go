@@ -83,7 +83,9 @@ func (v *view) refused(err error) error {
 	var conflict *apply.ConflictError
 	var leftover *apply.LeftoverError
 	switch {
-	case errors.As(err, &conflict), errors.As(err, &leftover), apierrors.IsInvalid(err), apierrors.IsForbidden(err):
+	case errors.As(err, &conflict), errors.As(err, &leftover),
+		// An admission webhook may deny with any code; these are no accidents.
+		apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
 		v.problem = err
 		return nil
 	default:

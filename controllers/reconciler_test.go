@@ -283,12 +283,11 @@ func TestAChildThatTheAPIServerRefusesIsNamed(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(g)
 	w.fails["Deployment"] = apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, "shop-hub", errors.New("exceeded quota"))
-	_, err := w.r.Reconcile(t.Context(), reconcile.Request{NamespacedName: key("shop")})
-	g.Expect(err).To(MatchError(ContainSubstring("exceeded quota")), "it is tried again")
+	g.Expect(w.reconcile().RequeueAfter).To(Equal(refusedWait))
 	g.Expect(w.condition("Accepted")).To(Equal("False/Refused"))
 
 	w.fails["Deployment"] = apierrors.NewInvalid(schema.GroupKind{Group: "apps", Kind: "Deployment"}, "shop-hub", nil)
-	g.Expect(w.reconcile()).To(Equal(reconcile.Result{}), "only a new spec helps")
+	g.Expect(w.reconcile().RequeueAfter).To(Equal(refusedWait), "what stands against it may go")
 	g.Expect(w.condition("Stalled")).To(Equal("True/Invalid"))
 
 	delete(w.fails, "Deployment")
@@ -304,8 +303,7 @@ func TestWhatAPolicyDeniesIsTriedAgain(t *testing.T) {
 	denied.ErrStatus.Reason, denied.ErrStatus.Code = metav1.StatusReasonInvalid, 422
 	denied.ErrStatus.Details.Causes = []metav1.StatusCause{{Message: "ValidatingAdmissionPolicy 'cost-center' denied request"}}
 	w.fails["Deployment"] = denied
-	_, err := w.r.Reconcile(t.Context(), reconcile.Request{NamespacedName: key("shop")})
-	g.Expect(err).To(MatchError(ContainSubstring("cost-center")), "a policy may change without the stream")
+	g.Expect(w.reconcile().RequeueAfter).To(Equal(refusedWait), "a policy may change without the stream")
 	g.Expect(w.condition("Accepted")).To(Equal("False/Refused"))
 	g.Expect(w.condition("Stalled")).To(BeEmpty())
 }

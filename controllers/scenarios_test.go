@@ -65,11 +65,10 @@ func scenarios() map[string]scenario {
 		}), steps: steps(change(func(s *v1alpha1.EventStreamSpec) { s.Heartbeat.Interval = "20s" })), ready: true},
 		"somebody renumbers a port while the template changes":        {given: steps(create), steps: steps(renumbers, change(plain)), ready: true},
 		"a stream is deleted, its children stay and it is made again": {given: steps(create), steps: steps(func(w *trial) { orphans(w); create(w) }), ready: true},
-		"a backup is restored":                 {given: steps(create), steps: steps(restores(false), create), ready: true},
-		"a backup is restored with its owners": {given: steps(create), steps: steps(func(w *trial) { restores(true)(w); create(w) }), ready: true},
-		"a hub is no longer ready":             {given: steps(create), steps: steps(hubIsReady(false)), unready: true},
-		"a hub is not ready for a while":       {given: steps(create), steps: steps(hubIsReady(false), hubIsReady(true)), ready: true},
-		"a stream is deleted":                  {given: steps(create), steps: steps(deletes("shop", &v1alpha1.EventStream{}))},
+		"a backup is restored":           {given: steps(create), steps: steps(restores(false), create), ready: true},
+		"a hub is no longer ready":       {given: steps(create), steps: steps(hubIsReady(false)), unready: true},
+		"a hub is not ready for a while": {given: steps(create), steps: steps(hubIsReady(false), hubIsReady(true)), ready: true},
+		"a stream is deleted":            {given: steps(create), steps: steps(deletes("shop", &v1alpha1.EventStream{}))},
 		"a stream is deleted and made again at once": {given: steps(create), steps: steps(func(w *trial) {
 			deletes("shop", &v1alpha1.EventStream{})(w)
 			create(w)

@@ -3,12 +3,15 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"golang.org/x/time/rate"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -75,11 +78,20 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, cha
 		WatchesRawSource(source.Channel(r.upgrades.free, handler.TypedEnqueueRequestsFromMapFunc(func(context.Context, struct{}) []reconcile.Request {
 			return r.upgrades.next(r.ConcurrentUpgrades)
 		}))).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrent})
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrent, RateLimiter: backOff()})
 	for _, kind := range apply.Kinds() {
 		b.Owns(kind)
 	}
 	return b.Complete(r)
+}
+
+// backOff spaces the tries of streams whose reconciliation failed as controller-runtime does by default, 10 a second of all and each
+// at twice the time of before, but for at most longestBackOff: the default of 16 minutes is longer than people wait.
+func backOff() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedMaxOfRateLimiter(
+		workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, longestBackOff),
+		&workqueue.TypedBucketRateLimiter[reconcile.Request]{Limiter: rate.NewLimiter(10, 100)},
+	)
 }
 
 // hubStream is the name of the stream that a pod is a hub of.

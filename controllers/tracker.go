@@ -71,10 +71,12 @@ func (c confirmation) holds(v *view, now time.Time) bool {
 }
 
 // tracker remembers, for each stream, what need not be asked again and how often it was tried. Forgetting it, as a restart
-// does, costs one question for each hub. The mutex guards the map alone: a stream is with one worker at a time.
+// does, costs one question for each hub. The mutex guards the maps alone: a stream is with one worker at a time.
 type tracker struct {
 	mu      sync.Mutex
 	streams map[types.NamespacedName]*tracked
+	// unseen are the streams whose problem may end without a watch telling.
+	unseen map[types.NamespacedName]bool
 }
 
 type tracked struct {
@@ -119,6 +121,22 @@ func (t *tracker) forget(stream types.NamespacedName) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.streams, stream)
+	delete(t.unseen, stream)
+}
+
+// unwatched notes that no watch tells when the stream's problem ends, and returns how many such streams there are.
+func (t *tracker) unwatched(stream types.NamespacedName) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	put(&t.unseen, stream)
+	return len(t.unseen)
+}
+
+// watched notes that the stream has no such problem.
+func (t *tracker) watched(stream types.NamespacedName) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.unseen, stream)
 }
 
 // done ends the tries.

@@ -137,7 +137,7 @@ func (w *trial) drain() {
 		case w.cache.Sync():
 		case w.act():
 			w.writes++
-		case len(w.timers) > 0 && time.Since(changed) <= conflictWait:
+		case len(w.timers) > 0 && time.Since(changed) <= longestWaiting:
 			w.wait()
 		default:
 			return
