@@ -29,7 +29,7 @@ func NewCounters() *Counters {
 	c := &Counters{
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "runnel_operator_child_changes_total",
-			Help: "Writes of streams' children, by kind and by how: created, changed, repaired (somebody else had changed or deleted it) or deleted.",
+			Help: "Writes of streams' children, by kind and by how: created, adopted, changed, repaired (somebody else had changed or deleted it) or deleted.",
 		}, []string{"kind", "how"}),
 		rollouts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "runnel_operator_rollouts_total",

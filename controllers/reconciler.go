@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -59,6 +60,11 @@ type Reconciler struct {
 
 	known    tracker
 	upgrades upgrades
+
+	// working is held for reading by each reconciliation.
+	working sync.RWMutex
+	// stopped: no stream is reconciled any more. Guarded by working.
+	stopped bool
 }
 
 // The least that is needed. There is no verb for Secrets, and pods cannot be patched: pods/status lets nobody change a pod's spec.
@@ -73,6 +79,11 @@ type Reconciler struct {
 
 // Reconcile brings one stream from its spec to its status.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	r.working.RLock()
+	defer r.working.RUnlock()
+	if r.stopped {
+		return reconcile.Result{}, nil // another operator may lead
+	}
 	stream := &v1alpha1.EventStream{}
 	if err := r.Client.Get(ctx, req.NamespacedName, stream); err != nil {
 		if apierrors.IsNotFound(err) {
@@ -112,6 +123,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 	}
 	return reconcile.Result{RequeueAfter: r.lookAgain(v, again)}, nil
+}
+
+// Stop has no further stream reconciled, and waits until none is. It reports whether that was so within the timeout; if not, it becomes
+// so as soon as the last reconciliation ends.
+func (r *Reconciler) Stop(timeout time.Duration) bool {
+	idle := make(chan struct{})
+	go func() {
+		r.working.Lock() // from here on, new reconciliations wait
+		defer r.working.Unlock()
+		r.stopped = true
+		close(idle)
+	}()
+	select {
+	case <-idle:
+		return true
+	case <-time.After(timeout):
+		return false
+	}
 }
 
 // lookAgain returns how soon the stream is looked at again although no watch tells of a change; 0 is never.

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
-	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -37,15 +37,16 @@ import (
 )
 
 const (
-	// leaseName of the lease that one of several operators holds.
-	leaseName = "runnel-operator"
-
 	// reconcileTimeout ends a reconciliation that hangs on the API server; a healthy one takes milliseconds, and the slowest
 	// waits a second for hubs.
 	reconcileTimeout = time.Minute
 
-	// standByPause is between two tries to stand by. The ports of the one before are free by then.
-	standByPause = time.Second
+	// shutdownTimeout is for how long a signal lets the manager end its parts; the pod has 10 s.
+	shutdownTimeout = 8 * time.Second
+
+	// stopTimeout is for how long the end of the process and the release of the lease wait for reconciliations. Those that wait for
+	// the API server are cancelled.
+	stopTimeout = time.Second
 
 	// syncedTimeout is how long a readiness probe waits to see that the cache is filled.
 	syncedTimeout = 100 * time.Millisecond
@@ -71,49 +72,28 @@ func main() {
 		logger.Info("The container's memory limit cannot be read", "error", err.Error())
 	}
 	metrics.Registry.MustRegister(process.BuildInfo("runnel_operator_build_info", process.Version(version)))
-	if err := work(ctrl.SetupSignalHandler(), o); err != nil {
+	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
 		logger.Error(err, "The operator ends")
 		os.Exit(1)
 	}
 }
 
-// work runs until the context ends. An operator that led and cannot renew its lease, as when the API server is gone for longer than
-// 10 s, stands by again: its process goes on, so that nobody takes it for one that crashes. It ends with an error if it never led.
-func work(ctx context.Context, o *options) error {
-	led := false
-	for {
-		leads, err := run(ctx, o)
-		led = led || leads
-		if err == nil || !led || ctx.Err() != nil {
-			return err
-		}
-		ctrl.Log.Error(err, "The operator stands by again")
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(standByPause):
-		}
-	}
-}
-
-// run works until the context ends or the operator no longer leads. It says whether it led.
-func run(ctx context.Context, o *options) (led bool, err error) {
-	mgr, done, err := setup(ctx, o)
+// run works until the context ends or the lease is lost, which is an error. It returns when no stream is worked on any more. There is
+// no second try in the same process: the kubelet starts another one, which knows nothing of this one's time as the leader.
+func run(ctx context.Context, o *options) error {
+	mgr, reconciler, err := setup(ctx, o)
 	if err != nil {
-		return false, err
+		return err
 	}
-	defer done()
 	err = mgr.Start(ctx)
-	select {
-	case <-mgr.Elected():
-		led = true
-	default:
+	if !reconciler.Stop(stopTimeout) {
+		ctrl.Log.Info("Streams are still worked on, and the process ends all the same")
 	}
-	return led, err
+	return err
 }
 
-// setup makes a manager. What it returns beside it is called when that has ended.
-func setup(ctx context.Context, o *options) (mgr ctrl.Manager, done func(), err error) {
+// setup makes a manager and its reconciler.
+func setup(ctx context.Context, o *options) (ctrl.Manager, *controllers.Reconciler, error) {
 	restConfig, err := ctrl.GetConfig()
 	if err != nil {
 		return nil, nil, fmt.Errorf("connection to the API server: %w", err)
@@ -124,7 +104,18 @@ func setup(ctx context.Context, o *options) (mgr ctrl.Manager, done func(), err 
 	if err != nil {
 		return nil, nil, err
 	}
-	mgr, err = ctrl.NewManager(restConfig, managerOptions)
+	recorder, err := newRecorder(restConfig, managerOptions.Scheme)
+	if err != nil {
+		return nil, nil, err
+	}
+	reconciler := &controllers.Reconciler{}
+	if o.leaderElect {
+		managerOptions.LeaderElectionResourceLockInterface, err = newLease(restConfig, o.leaseNamespace, recorder, func() bool { return reconciler.Stop(stopTimeout) })
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	mgr, err := ctrl.NewManager(restConfig, managerOptions)
 	if err != nil {
 		return nil, nil, fmt.Errorf("manager: %w", err)
 	}
@@ -133,25 +124,14 @@ func setup(ctx context.Context, o *options) (mgr ctrl.Manager, done func(), err 
 		return nil, nil, err
 	}
 	issuers := issuer.NewPoller(cluster)
-	recorder, err := newRecorder(mgr)
-	if err != nil {
-		return nil, nil, err
-	}
-	reconciler := &controllers.Reconciler{
-		Client:        mgr.GetClient(),
-		Applier:       &apply.Applier{Client: mgr.GetClient(), Direct: mgr.GetAPIReader()},
-		Issuers:       issuers,
-		Hubs:          controllers.NewAdminPort(),
-		Recorder:      recorder,
-		Counters:      controllers.NewCounters(),
-		HubImage:      o.hubImage,
-		ClusterDomain: o.clusterDomain,
-
-		ImagePolicy:        o.imagePolicy,
-		ConcurrentUpgrades: o.upgrades,
-	}
-	done, err = o.measure(reconciler, mgr)
-	err = errors.Join(err,
+	reconciler.Client = mgr.GetClient()
+	reconciler.Applier = &apply.Applier{Client: mgr.GetClient(), Direct: mgr.GetAPIReader()}
+	reconciler.Issuers, reconciler.Hubs = issuers, controllers.NewAdminPort()
+	reconciler.Recorder, reconciler.Counters = recorder, controllers.NewCounters()
+	reconciler.HubImage, reconciler.ClusterDomain = o.hubImage, o.clusterDomain
+	reconciler.ImagePolicy, reconciler.ConcurrentUpgrades = o.imagePolicy, o.upgrades
+	err = errors.Join(
+		o.measure(reconciler, mgr),
 		mgr.Add(issuers),
 		mgr.Add(recorder),
 		reconciler.SetupWithManager(ctx, mgr, issuers.Changed(), o.concurrent),
@@ -166,36 +146,28 @@ func setup(ctx context.Context, o *options) (mgr ctrl.Manager, done func(), err 
 		}),
 	)
 	if err != nil {
-		done()
 		return nil, nil, fmt.Errorf("setup: %w", err)
 	}
-	return mgr, done, nil
+	return mgr, reconciler, nil
 }
 
-// measure registers the operator's metrics. What it returns unregisters them.
-func (o *options) measure(r *controllers.Reconciler, mgr ctrl.Manager) (done func(), err error) {
-	all := []prometheus.Collector{r.UpgradesWaiting(), r.Counters}
+// measure registers the operator's metrics.
+func (o *options) measure(r *controllers.Reconciler, mgr ctrl.Manager) error {
+	err := errors.Join(metrics.Registry.Register(r.UpgradesWaiting()), metrics.Registry.Register(r.Counters))
 	if o.streamMetrics {
-		all = append(all, &controllers.StreamConditions{Reader: mgr.GetCache(), Elected: mgr.Elected()})
+		err = errors.Join(err, metrics.Registry.Register(&controllers.StreamConditions{Reader: mgr.GetCache(), Elected: mgr.Elected()}))
 	}
-	for _, c := range all {
-		err = errors.Join(err, metrics.Registry.Register(c))
-	}
-	return func() {
-		for _, c := range all {
-			metrics.Registry.Unregister(c)
-		}
-	}, err
+	return err
 }
 
 // newRecorder makes who writes events.
-func newRecorder(mgr ctrl.Manager) (*controllers.EventWriter, error) {
+func newRecorder(restConfig *rest.Config, scheme *runtime.Scheme) (*controllers.EventWriter, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("name of this host, which events tell: %w", err)
 	}
 	// The manager's client follows what it writes in a cache; events it has no right to read, and no use for.
-	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})
+	direct, err := client.New(restConfig, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, fmt.Errorf("client for events: %w", err)
 	}
@@ -220,20 +192,18 @@ func (o *options) manager() (ctrl.Options, error) {
 		Cache:  controllers.CacheOptions(o.namespaces),
 		// A reconciliation sees what the one before it wrote, so it neither writes it twice nor looks again at the API server. Among
 		// several namespaces, each with a cache of its own, that may be seen late: what is then written again changes nothing.
-		Client:                  client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
-		Metrics:                 served,
-		HealthProbeBindAddress:  o.probeAddress,
-		PprofBindAddress:        o.pprofAddress,
-		LeaderElection:          o.leaderElect,
-		LeaderElectionID:        leaseName,
-		LeaderElectionNamespace: o.leaseNamespace,
-		// The process ends when its manager does, so another may work at once.
+		Client:                 client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
+		Metrics:                served,
+		HealthProbeBindAddress: o.probeAddress,
+		PprofBindAddress:       o.pprofAddress,
+		LeaderElection:         o.leaderElect,
+		LeaderElectionID:       leaseName,
+		// After a signal the lease is given back as soon as the workers have stopped, so that another operator works at once.
 		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       ptr.To(shutdownTimeout),
 		// There is no webhook, and no port for one.
 		WebhookServer: webhook.NewServer(webhook.Options{Port: -1}),
 		Controller: config.Controller{
-			// An operator that stands by again makes its controller anew.
-			SkipNameValidation: ptr.To(true),
 			// An operator that stands by has its cache filled when it becomes the leader.
 			EnableWarmup:          ptr.To(true),
 			ReconciliationTimeout: reconcileTimeout,

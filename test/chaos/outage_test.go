@@ -13,9 +13,11 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/runnel-dev/runnel/controllers/render"
@@ -23,7 +25,7 @@ import (
 	"github.com/runnel-dev/runnel/test/suite"
 )
 
-// outage is longer than a leader tries to renew its lease, which is 10 s.
+// outage is longer than a leader tries to renew its lease, which is 10 s: its process ends then, and the kubelet starts another one.
 const outage = 30 * time.Second
 
 var _ = Describe("The control path", Ordered, func() {
@@ -60,10 +62,25 @@ var _ = Describe("The control path", Ordered, func() {
 		Eventually(func() string { return written(ctx, key) }).Should(ContainSubstring(`"7s"`), "the change is carried out")
 		ready(ctx, key)
 		AddReportEntry("recovered", fmt.Sprintf("%.1fs after the outage", (time.Since(began)-outage).Seconds()), ReportEntryVisibilityFailureOrVerbose)
-		Expect(restarts(ctx)).To(Equal(before), "the operator's process is the same")
-		Expect(hubs(ctx, key)).To(Equal(hub), "and so is the hub's")
+		Expect(restarts(ctx)).NotTo(Equal(before), "an operator that lost its lease has ended")
+		Expect(hubs(ctx, key)).To(Equal(hub), "the hub's process is the same")
 		publish(ctx, "after")
 		Expect(receives(ctx, r)).To(Equal("after"))
+	}, NodeTimeout(suite.Timeout))
+
+	It("ends the operator that loses its lease, and goes on with the next process", func(ctx SpecContext) {
+		key := makeStream(ctx)
+		before := restarts(ctx)
+		steal(ctx)
+		Eventually(func() map[string]int32 { return restarts(ctx) }).ShouldNot(Equal(before))
+		for _, o := range operators(ctx) {
+			ended := o.Status.ContainerStatuses[0].LastTerminationState.Terminated
+			Expect(ended).NotTo(BeNil())
+			Expect(ended.ExitCode).To(BeEquivalentTo(1))
+		}
+		change(ctx, key, "8s")
+		ready(ctx, key)
+		Expect(written(ctx, key)).To(ContainSubstring(`"8s"`))
 	}, NodeTimeout(suite.Timeout))
 
 	It("goes over to the operator that stands by when the one that leads is killed, and nothing is written twice", func(ctx SpecContext) {
@@ -104,6 +121,20 @@ var _ = Describe("The control path", Ordered, func() {
 		Eventually(func() string { return written(ctx, key) }).Should(ContainSubstring(`"9s"`))
 	}, NodeTimeout(suite.Timeout))
 })
+
+// steal writes into the lease that somebody else holds it, who never renews it.
+func steal(ctx context.Context) {
+	GinkgoHelper()
+	Expect(retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		lease := &coordinationv1.Lease{}
+		if err := p.Client.Get(ctx, client.ObjectKey{Namespace: operatorNamespace, Name: "runnel-operator"}, lease); err != nil {
+			return err
+		}
+		now := metav1.NowMicro()
+		lease.Spec.HolderIdentity, lease.Spec.AcquireTime, lease.Spec.RenewTime = new("somebody-else"), &now, &now
+		return p.Client.Update(ctx, lease)
+	})).To(Succeed())
+}
 
 // twoOperators has another one stand by until the spec ends.
 func twoOperators(ctx context.Context) {
