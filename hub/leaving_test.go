@@ -142,6 +142,31 @@ func TestEveryAnswerEndsItsConnectionWhileTheHubLeaves(t *testing.T) {
 	})
 }
 
+// TestTheLastRequestsAreAnswered holds that a hub which accepts no more answers the connections that it has: it ends as soon as they are gone.
+func TestTheLastRequestsAreAnswered(t *testing.T) {
+	const request = "POST /v1/topics/orders HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\n\r\nx"
+	s := startWith(t, hub.Options{}.WithLastRequests(patience), nil)
+	kept, answers := keptAlive(t, s.Addrs().Publish, request)
+	firstAnswers, first := raw(t, s.Addrs().Publish, "")
+	s.stop()
+	for {
+		c, err := net.Dial("tcp", s.Addrs().Publish)
+		if err != nil {
+			break
+		}
+		_ = c.Close()
+	}
+	for _, c := range []net.Conn{kept, first} {
+		if _, err := io.WriteString(c, request); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lastAnswer(t, answers, 200)
+	lastAnswer(t, firstAnswers, 200)
+	_, _ = kept.Close(), first.Close()
+	s.end()
+}
+
 func TestHTTP2ConnectionsAreLeftWhileTheHubLeaves(t *testing.T) {
 	ca := newAuthority(t)
 	held := newReferences(t)
