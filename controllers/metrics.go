@@ -72,7 +72,8 @@ func (c *Counters) rollout(cause string) {
 }
 
 // StreamConditions is the metric of streams' conditions: for each condition that a stream has, a series for each status, of value 1 for
-// the one that it has. It reads the cache when it is asked, so a stream's series go with it. An operator that stands by has none.
+// that it has and 0 for the others. It reads the cache at each scrape, so the series of a stream go with the stream. An operator that
+// stands by has none.
 type StreamConditions struct {
 	// Reader reads from the manager's cache.
 	Reader client.Reader
@@ -84,7 +85,7 @@ type StreamConditions struct {
 const conditionsTimeout = 5 * time.Second
 
 var conditionDesc = prometheus.NewDesc("runnel_operator_stream_condition",
-	"1 for the status that a condition of a stream has, 0 for those that it has not.", []string{"namespace", "name", "type", "status"}, nil)
+	"1 for the status that a condition of a stream has, 0 for the others.", []string{"namespace", "name", "type", "status"}, nil)
 
 // Describe implements prometheus.Collector.
 func (s *StreamConditions) Describe(descs chan<- *prometheus.Desc) { descs <- conditionDesc }
