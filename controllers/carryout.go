@@ -44,6 +44,11 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 	if err != nil {
 		return false, err
 	}
+	for _, child := range children {
+		if child.Kind.Kind == "Deployment" {
+			child.Meta.WithAnnotations(map[string]string{imageAnnotation: image})
+		}
+	}
 	if err := r.apply(ctx, v, children, config.Hash(cfg)); err != nil {
 		if errors.Is(err, apply.ErrDeleted) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 			return true, nil // the stream goes, or its namespace, which takes no event about it any more

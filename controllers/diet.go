@@ -150,10 +150,16 @@ func (d *diet) deployment(dep *appsv1.Deployment) {
 	pod.EnableServiceLinks = share(d, pod.EnableServiceLinks)
 	pod.Affinity, pod.NodeSelector = share(d, pod.Affinity), d.words(pod.NodeSelector)
 	pod.TopologySpreadConstraints = share(d, pod.TopologySpreadConstraints)
-	// Only what has gone wrong is told by a condition; what has gone well, by numbers.
+	// Only what has gone wrong is told by a condition, and that the newest hub has been available; else what has gone well, by numbers.
 	dep.Status.Conditions = slices.DeleteFunc(dep.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
-		return (c.Status == corev1.ConditionTrue) == (c.Type != appsv1.DeploymentReplicaFailure)
+		return (c.Status == corev1.ConditionTrue) == (c.Type != appsv1.DeploymentReplicaFailure) && c.Reason != newReplicaSetAvailable
 	})
+	for i, c := range dep.Status.Conditions {
+		if c.Reason == newReplicaSetAvailable {
+			dep.Status.Conditions[i] = appsv1.DeploymentCondition{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: newReplicaSetAvailable}
+		}
+	}
+	dep.Status.Conditions = share(d, dep.Status.Conditions)
 	if len(dep.Status.Conditions) == 0 {
 		dep.Status.Conditions = nil
 	}

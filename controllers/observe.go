@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/runnel-dev/runnel/controllers/apply"
 	"github.com/runnel-dev/runnel/controllers/render"
 )
 
@@ -25,8 +26,11 @@ func (r *Reconciler) readDeployment(ctx context.Context, v *view) error {
 	if err != nil {
 		return client.IgnoreNotFound(err)
 	}
+	if apply.Has(v.stream, d) {
+		v.pin = pinOf(d)
+	}
 	if metav1.IsControlledBy(d, v.stream) {
-		v.deployment = d
+		v.deployment, v.image = d, cmp.Or(d.Annotations[imageAnnotation], hubImage(d))
 	}
 	return nil
 }

@@ -96,7 +96,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		r.upgrades.release(req.NamespacedName)
 		return reconcile.Result{}, nil // owner references delete what belongs to it
 	}
-	v := &view{stream: stream, clusterDomain: r.ClusterDomain, configHash: stream.Status.ConfigHash, image: stream.Status.Image}
+	v := &view{stream: stream, clusterDomain: r.ClusterDomain}
 	if err := errors.Join(r.readDeployment(ctx, v), r.readPods(ctx, v)); err != nil {
 		return reconcile.Result{}, err
 	}

@@ -10,6 +10,9 @@ import (
 // replicaSetCreateError is the Deployment controller's reason of a ReplicaSet that it could not make, because of a quota for instance.
 const replicaSetCreateError = "ReplicaSetCreateError"
 
+// newReplicaSetAvailable is its reason of a rollout that has come to its end.
+const newReplicaSetAvailable = "NewReplicaSetAvailable"
+
 // isRolling says whether the Deployment is replacing its pods.
 func isRolling(d *appsv1.Deployment) bool {
 	s := d.Status

@@ -46,6 +46,8 @@ type view struct {
 
 	// deployment is nil while there is none of the stream's own.
 	deployment *appsv1.Deployment
+	// pin is the image that the Deployment pins, also one that is yet to be adopted; empty is none.
+	pin string
 	// hubs are the pods that have not ended, the oldest first; of those on their way out only what still serves.
 	hubs []hub
 }

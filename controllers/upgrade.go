@@ -1,8 +1,10 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,41 +22,50 @@ import (
 // rolloutIndex finds in the cache the Deployments that are replacing their pods, by the image that they bring.
 const rolloutIndex = "runnel.dev/rollout"
 
-// image returns what the stream's hub shall run: the image that is pinned, and the operator's for a new hub, or when the stream
-// follows the operator and it is its turn.
+// imageAnnotation of a hub's Deployment is the image that the operator gave it. It is not read off the container, which somebody
+// may have changed.
+const imageAnnotation = "runnel.dev/image"
+
+// image returns what the stream's hub shall run: the image that is pinned, and the operator's for a hub that never was available, or
+// when the stream follows the operator and it is its turn.
 func (r *Reconciler) image(ctx context.Context, v *view) (string, error) {
-	pinned := v.pinnedImage()
-	if pinned == "" {
+	key := client.ObjectKeyFromObject(v.stream)
+	if v.pin == "" {
+		r.upgrades.release(key)
 		return r.HubImage, nil
 	}
 	policy := v.stream.Spec.ImagePolicy
 	if policy == "" {
 		policy = r.ImagePolicy
 	}
-	key := client.ObjectKeyFromObject(v.stream)
 	switch {
-	case pinned == r.HubImage:
-		return pinned, nil
+	case v.pin == r.HubImage:
+		return v.pin, nil
 	case policy != v1alpha1.ImageFollowOperator:
 		r.upgrades.release(key)
-		return pinned, nil
-	case v.deployment != nil && hubImage(v.deployment) == r.HubImage: // its turn was, and the status was not written in time
-		return r.HubImage, nil
+		return v.pin, nil
 	}
 	turn, err := r.upgrades.turn(ctx, r.Client, key, r.HubImage, r.ConcurrentUpgrades)
 	if err != nil || !turn {
-		return pinned, err
+		return v.pin, err
 	}
 	return r.HubImage, nil
 }
 
-// pinnedImage is the image that the stream's hub has; empty if there never was one. The Deployment counts where the status was not
-// written in time.
-func (v *view) pinnedImage() string {
-	if v.image != "" || v.deployment == nil {
-		return v.image
+// pinOf returns the image that a Deployment pins; empty if no hub of it ever was available, since an image with a typo is not to stay.
+func pinOf(d *appsv1.Deployment) string {
+	if !wasAvailable(d) {
+		return ""
 	}
-	return hubImage(v.deployment)
+	return cmp.Or(d.Annotations[imageAnnotation], hubImage(d))
+}
+
+// wasAvailable reports whether a hub of the Deployment is available or was: the Deployment controller keeps in a condition that the
+// newest pod template has been available. A hub of the template before goes on until then.
+func wasAvailable(d *appsv1.Deployment) bool {
+	return d.Status.ReadyReplicas > 0 || slices.ContainsFunc(d.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
+		return c.Type == appsv1.DeploymentProgressing && c.Reason == newReplicaSetAvailable
+	})
 }
 
 func hubImage(d *appsv1.Deployment) string {
