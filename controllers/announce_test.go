@@ -104,6 +104,15 @@ func TestWhatTheOperatorDoesIsLoggedAndRecorded(t *testing.T) {
 			},
 			[]string{`"msg"="Child deleted" "kind"="ConfigMap" "child"="shop-old"`}, nil,
 		},
+		"an orphan": {
+			func(g Gomega, w *world) {
+				service := &corev1.Service{}
+				w.get("shop-publish", service)
+				service.OwnerReferences = nil
+				g.Expect(w.Update(context.Background(), service)).To(Succeed())
+			},
+			[]string{`"msg"="Child adopted" "kind"="Service" "child"="shop-publish"`}, nil,
+		},
 		"a contradiction": {
 			func(_ Gomega, w *world) {
 				w.change(func(s *v1alpha1.EventStreamSpec) { huge := resource.MustParse("4Gi"); s.Retention.Bytes = &huge })

@@ -71,8 +71,8 @@ func (c *Counters) rollout(cause string) {
 	}
 }
 
-// StreamConditions is the metric of streams' conditions: for each condition that a stream has, a series for each status, of value 1 for
-// that it has and 0 for the others. It reads the cache at each scrape, so the series of a stream go with the stream. An operator that
+// StreamConditions is the metric of streams' conditions: for each condition that a stream has, a series for each status, 1 for the
+// status that it has and 0 for the others. It reads the cache at each scrape, so the series of a stream go with the stream. An operator that
 // stands by has none.
 type StreamConditions struct {
 	// Reader reads from the manager's cache.
