@@ -31,7 +31,10 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	logf.SetLogger(suite.Logger())
 	bin, err := platform.Programs(ctx)
 	Expect(err).NotTo(HaveOccurred())
-	p, err = platform.Start(ctx, platform.Options{Bin: bin, Sandbox: sandbox.Options{Calls: calls.tell}})
+	p, err = platform.Start(ctx, platform.Options{Bin: bin, Sandbox: sandbox.Options{
+		Calls:  calls.tell,
+		Images: map[string]sandbox.Image{publisherImage: {Root: "/"}},
+	}})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() {
 		Expect(p.Stop()).To(Succeed())

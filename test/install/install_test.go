@@ -168,6 +168,15 @@ func TestEveryPodPassesRestricted(t *testing.T) {
 			g.Expect(ns.Labels).To(HaveKeyWithValue("pod-security.kubernetes.io/enforce", "restricted"))
 		}
 	})
+	t.Run("sample of a publisher", func(t *testing.T) {
+		g := NewWithT(t)
+		b, err := os.ReadFile(filepath.Join(root, "config", "samples", "publisher.yaml"))
+		g.Expect(err).NotTo(HaveOccurred())
+		documents := strings.Split(string(b), "\n---\n")
+		d := appsv1.Deployment{}
+		g.Expect(yaml.UnmarshalStrict([]byte(documents[len(documents)-1]), &d)).To(Succeed())
+		check(g, d.Spec.Template)
+	})
 	hubs, err := filepath.Glob(filepath.Join(root, "controllers", "render", "testdata", "*", "Deployment-*.yaml"))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	NewWithT(t).Expect(hubs).NotTo(BeEmpty())
