@@ -44,7 +44,10 @@ var _ = Describe("The hub", func() {
 		Expect(gap.Data).To(And(ContainSubstring(`"reason":"reset"`), ContainSubstring(`"requested":"`+e.ID+`"`)))
 		Expect(gap.ID).NotTo(Equal(e.ID))
 		s.connect(ctx)
-		s.send(ctx, "after")
+		Eventually(func() int { // the Service may notice the crash only now
+			status, _ := s.post(ctx, s.token, "orders", "after")
+			return status
+		}).Should(Equal(http.StatusOK))
 		Expect(r.receives(ctx)).To(Equal("after"))
 
 		Expect(s.hub(ctx).UID).To(Equal(pod.UID))
