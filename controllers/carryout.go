@@ -66,6 +66,7 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 func (r *Reconciler) apply(ctx context.Context, v *view, children []render.Child, hash string) error {
 	var changes []apply.Change
 	err := r.Applier.All(ctx, v.stream, children, func(c apply.Change) { changes = append(changes, c) })
+	r.known.of(client.ObjectKeyFromObject(v.stream)).written.applied(children)
 	before := v.deployment
 	if err == nil || len(changes) > 0 {
 		err = errors.Join(err, r.readDeployment(ctx, v))

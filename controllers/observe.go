@@ -26,6 +26,7 @@ func (r *Reconciler) readDeployment(ctx context.Context, v *view) error {
 	if err != nil {
 		return client.IgnoreNotFound(err)
 	}
+	r.known.of(client.ObjectKeyFromObject(v.stream)).written.newestDeployment(d)
 	if apply.Has(v.stream, d) {
 		v.pin = pinOf(d)
 	}

@@ -96,6 +96,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		r.upgrades.release(req.NamespacedName)
 		return reconcile.Result{}, nil // owner references delete what belongs to it
 	}
+	r.known.of(req.NamespacedName).written.newest(stream)
 	v := &view{stream: stream, clusterDomain: r.ClusterDomain}
 	if err := errors.Join(r.readDeployment(ctx, v), r.readPods(ctx, v)); err != nil {
 		return reconcile.Result{}, err
@@ -167,13 +168,15 @@ func (r *Reconciler) writeStatus(ctx context.Context, v *view) error {
 	if sameStatus(&v.stream.Status, &status) {
 		return nil
 	}
-	err := r.Client.Status().Apply(ctx, statusConfiguration(v.stream, &status), apply.FieldOwner, client.ForceOwnership)
+	document := statusConfiguration(v.stream, &status)
+	err := r.Client.Status().Apply(ctx, document, apply.FieldOwner, client.ForceOwnership)
 	if apierrors.IsNotFound(err) {
 		return nil // deleted meanwhile
 	}
 	if err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
+	r.known.of(client.ObjectKeyFromObject(v.stream)).written.wrote(document, &status)
 	logTransitions(ctx, v.stream.Status.Conditions, status.Conditions)
 	for _, t := range transitions(v.stream.Status.Conditions, status.Conditions) {
 		r.Recorder.Eventf(v.stream, nil, t.kind, t.reason, eventAction, "%s", t.message)

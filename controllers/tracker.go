@@ -89,6 +89,8 @@ type tracked struct {
 	// repaired is when a repair of children was told last; untold repairs came since.
 	repaired time.Time
 	untold   int
+	// written is what the operator wrote last and the cache may not show yet.
+	written written
 }
 
 // last returns what an instance of a hub's container last confirmed; nothing if it is not known to have had all.

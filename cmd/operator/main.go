@@ -191,7 +191,7 @@ func (o *options) manager() (ctrl.Options, error) {
 		Scheme: scheme,
 		Cache:  controllers.CacheOptions(o.namespaces),
 		// A reconciliation sees what the one before it wrote, so it neither writes it twice nor looks again at the API server. Among
-		// several namespaces, each with a cache of its own, that may be seen late: what is then written again changes nothing.
+		// several namespaces, each with a cache of its own, that may be seen late: the reconciler remembers what matters then.
 		Client:                 client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
 		Metrics:                served,
 		HealthProbeBindAddress: o.probeAddress,

@@ -129,7 +129,7 @@ func patched(kind types.PatchType, before, document []byte) ([]byte, error) {
 	}
 }
 
-// Apply implements client.Client. It does not change the given object.
+// Apply implements client.Client. Of what the given object is to become, it fills in UID, version and generation.
 func (s *Server) Apply(_ context.Context, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 	options := (&client.ApplyOptions{}).ApplyOptions(opts)
 	return s.applyTo(o, "", options.FieldManager, options.Force)
@@ -173,7 +173,17 @@ func (s *Server) applyTo(o runtime.ApplyConfiguration, part, owner string, force
 	if live != nil {
 		s.keep(live, after, part)
 	}
-	return s.store(kind, live, after)
+	if err := s.store(kind, live, after); err != nil {
+		return err
+	}
+	stored := s.objects[kind][client.ObjectKeyFromObject(desired)]
+	answer, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"uid": stored.GetUID(), "resourceVersion": stored.GetResourceVersion(), "generation": stored.GetGeneration(),
+	}})
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(answer, o)
 }
 
 // Delete implements client.Client.
