@@ -34,7 +34,7 @@ func (n *names) Peers(ctx context.Context) (others []string, listed bool, err er
 	return n.lister.Peers(ctx)
 }
 
-// withFirst is a stream whose configuration goes on to say that firstPod is the first.
+// withFirst is a stream whose configuration says that firstPod is the first, for ever.
 func withFirst(t *testing.T) *stream {
 	return newStream(t, func(c *config.Config) { c.Peers.First = firstPod })
 }
@@ -133,7 +133,7 @@ func TestAFirstHubThatCrashedIsTheFirstAgain(t *testing.T) {
 	}
 }
 
-// TestAFirstHubThatCrashedAfterItsHandOverTakesOver has its process start again in the pod that the configuration goes on to name.
+// TestAFirstHubThatCrashedAfterItsHandOverTakesOver has its process start again in the pod that the configuration still names.
 func TestAFirstHubThatCrashedAfterItsHandOverTakesOver(t *testing.T) {
 	s, w, n := withFirst(t), newWay(t), &names{}
 	crashed := s.launchAt(w, s.as(firstPod, w, n))

@@ -2,7 +2,7 @@ package config
 
 import "time"
 
-// What a hub that is told to stop takes besides its drain. GracePeriod covers both.
+// What a hub that must stop takes besides its drain. GracePeriod covers both.
 const (
 	// SuccessorWait is how long a hub that leads goes on serving at most while no other has taken over from it.
 	SuccessorWait = 30 * time.Second
@@ -24,7 +24,7 @@ const (
 //	drain.window up to 60 s   30 + 5 +  60 + 55 = 150 s
 //	up to 10 min              30 + 5 + 600 + 70 = 705 s
 //
-// A hub exits as soon as it is drained. But whoever deletes a namespace plans by this value: Kubernetes looks again after half of it.
+// A hub exits as soon as it is drained. But Kubernetes plans by this value: it looks at a deleted namespace again after half of it.
 func GracePeriod(window time.Duration) time.Duration {
 	if window <= shortDrain {
 		return SuccessorWait + EndpointsDelay + shortDrain + shortMargin

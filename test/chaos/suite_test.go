@@ -52,7 +52,11 @@ func makeStream(ctx context.Context) types.NamespacedName {
 	GinkgoHelper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "team-"}}
 	Expect(p.Client.Create(ctx, ns)).To(Succeed())
-	DeferCleanup(func(ctx SpecContext) { Expect(p.Client.Delete(ctx, ns)).To(Succeed()) })
+	DeferCleanup(func(ctx SpecContext) {
+		// With the namespace, it would stay until long after its pods.
+		Expect(p.Client.DeleteAllOf(ctx, &v1alpha1.EventStream{}, client.InNamespace(ns.Name))).To(Succeed())
+		Expect(p.Client.Delete(ctx, ns)).To(Succeed())
+	})
 	Expect(p.Client.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: publisher}})).To(Succeed())
 	key := types.NamespacedName{Namespace: ns.Name, Name: "shop"}
 	Expect(p.Client.Create(ctx, &v1alpha1.EventStream{

@@ -44,16 +44,26 @@ func newNamespace(ctx context.Context) string {
 	}}
 	Expect(p.Client.Create(ctx, ns)).To(Succeed())
 	DeferCleanup(func(ctx SpecContext) {
-		Expect(p.Client.Delete(ctx, ns)).To(Succeed())
-		Eventually(func(g Gomega) error {
-			// A hub that ends waits for one that takes over, and drains: nobody is there any more to whom that matters.
-			pods := &corev1.PodList{}
-			g.Expect(p.Client.List(ctx, pods, client.InNamespace(ns.Name))).To(Succeed())
+		if apierrors.IsNotFound(p.Client.Get(ctx, client.ObjectKeyFromObject(ns), ns)) {
+			return
+		}
+		// A hub that ends waits for one that takes over, and drains: nobody is there any more to whom that matters. A namespace with pods
+		// would be looked at again only after half of their grace period.
+		for _, kind := range []client.Object{&v1alpha1.EventStream{}, &appsv1.Deployment{}} {
+			Expect(p.Client.DeleteAllOf(ctx, kind, client.InNamespace(ns.Name))).To(Succeed())
+		}
+		Eventually(func(g Gomega) {
+			deployments, replicas, pods := &appsv1.DeploymentList{}, &appsv1.ReplicaSetList{}, &corev1.PodList{}
+			for _, list := range []client.ObjectList{deployments, replicas, pods} { // in the order in which they make each other
+				g.Expect(p.Client.List(ctx, list, client.InNamespace(ns.Name))).To(Succeed())
+			}
 			for i := range pods.Items {
 				g.Expect(client.IgnoreNotFound(p.Client.Delete(ctx, &pods.Items[i], client.GracePeriodSeconds(1)))).To(Succeed())
 			}
-			return p.Client.Get(ctx, client.ObjectKeyFromObject(ns), ns)
-		}).Should(MatchError(apierrors.IsNotFound, "IsNotFound"))
+			g.Expect(len(deployments.Items) + len(replicas.Items) + len(pods.Items)).To(BeZero())
+		}).Should(Succeed())
+		Expect(p.Client.Delete(ctx, ns)).To(Succeed())
+		isGone(ctx, ns.Name)
 	})
 	Expect(p.Client.Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: publisher}})).To(Succeed())
 	return ns.Name

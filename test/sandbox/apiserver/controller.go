@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,6 +26,12 @@ func newWork[K comparable](handle func(context.Context, K) error) *work[K] {
 	return &work[K]{queue: workqueue.NewTypedRateLimitingQueue(limiter), handle: handle}
 }
 
+// laterError has a key come again after a time of its own.
+type laterError struct{ after time.Duration }
+
+// Error implements error.
+func (e *laterError) Error() string { return "look again after " + e.after.String() }
+
 // run handles keys with a number of workers until ctx ends; a key that fails comes again later.
 func (w *work[K]) run(ctx context.Context, workers int) {
 	var g errgroup.Group
@@ -46,9 +53,15 @@ func (w *work[K]) next(ctx context.Context) bool {
 		return false
 	}
 	defer w.queue.Done(key)
-	if err := w.handle(ctx, key); err != nil {
+	err := w.handle(ctx, key)
+	var later *laterError
+	switch {
+	case errors.As(err, &later):
+		w.queue.Forget(key)
+		w.queue.AddAfter(key, later.after)
+	case err != nil:
 		w.queue.AddRateLimited(key)
-	} else {
+	default:
 		w.queue.Forget(key)
 	}
 	return true

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -126,6 +127,35 @@ func settled(err error) bool {
 // errNotEmpty makes the queue come back: what waits for a finalizer or for a node says nothing when it is gone.
 var errNotEmpty = errors.New("the namespace still holds objects")
 
+// emptyOfPods deletes a namespace's pods, which go before all else. As in kube-controller-manager, it looks again after half of the longest
+// grace period and a second, however soon they are gone.
+func (n *namespaces) emptyOfPods(ctx context.Context, name string) error {
+	in := n.client.CoreV1().Pods(name)
+	pods, err := in.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("list pods: %w", err)
+	}
+	if len(pods.Items) == 0 {
+		return nil
+	}
+	if err := in.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		return fmt.Errorf("delete pods: %w", err)
+	}
+	var longest int64
+	for _, pod := range pods.Items {
+		if grace := pod.Spec.TerminationGracePeriodSeconds; grace != nil && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+			longest = max(longest, *grace)
+		}
+	}
+	if pods, err = in.List(ctx, metav1.ListOptions{}); err != nil {
+		return fmt.Errorf("list pods: %w", err)
+	}
+	if len(pods.Items) == 0 {
+		return nil
+	}
+	return &laterError{time.Duration(longest/2+1) * time.Second}
+}
+
 // empty deletes what a deleted namespace holds, and lets it go when it holds nothing.
 func (n *namespaces) empty(ctx context.Context, name string) error {
 	ns, err := n.client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
@@ -137,6 +167,9 @@ func (n *namespaces) empty(ctx context.Context, name string) error {
 	}
 	if ns.DeletionTimestamp == nil || !slices.Contains(ns.Spec.Finalizers, corev1.FinalizerKubernetes) {
 		return nil
+	}
+	if err := n.emptyOfPods(ctx, name); err != nil {
+		return err
 	}
 	background := metav1.DeletePropagationBackground
 	left := 0
