@@ -29,7 +29,7 @@ func TestChangesAreNamed(t *testing.T) {
 		"a topic's retention": {func(c *config.Config) { c.Topics[1].Events = 5 },
 			"topic prices.* keeps 5 events for 1h0m0s instead of 1 for 1h0m0s"},
 		"several": {func(c *config.Config) { c.Topics = c.Topics[1:]; c.Limits.ConnectionsPerHub = 3; c.Drain.Window = hour },
-			"topic orders removed, drain.window 0s → 1h0m0s, limits.connectionsPerHub 0 → 3"},
+			"topic orders removed, drain.window 0s → 1h0m0s, limits.connectionsPerHub unset → 3"},
 		"who publishes": {func(c *config.Config) { c.Auth.Publishers.Anonymous = &config.Anonymous{} }, "auth.publishers {} → unset, auth.publishers.anonymous unset → {}"},
 	} {
 		t.Run(name, func(t *testing.T) {

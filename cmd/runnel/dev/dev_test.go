@@ -155,7 +155,7 @@ func TestChangeOfTheFileReachesTheHubAndKeepsItsReaders(t *testing.T) {
 
 func TestRefusedChangeLeavesTheHubAsItWas(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"by the schema":   {stream("topics: [{name: orders}]", "heartbeat: {interval: 1s}"), "write a duration between 5s and 10m"},
+		"by the schema":   {stream("topics: [{name: orders}]", "heartbeat: {interval: 1ms}"), "spec.heartbeat.interval"},
 		"by the operator": {stream("topics: [{name: orders}]", "retention: {bytes: 1Mi}", "limits: {maxEventSize: 4Mi}"), "cannot be carried out"},
 		"as another one":  {strings.Replace(stream("topics: [{name: orders}]"), "shop", "desk", 1), "another EventStream"},
 		"as no YAML":      {"a: [\n", "cannot be read"},

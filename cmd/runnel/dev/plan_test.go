@@ -50,7 +50,7 @@ func TestPublishers(t *testing.T) {
 		note       string
 	}{
 		"ServiceAccounts by default":  {"", false, false, "nobody can publish: it takes a token of a ServiceAccount of namespace default, which only a cluster can give; start with --insecure-publish"},
-		"named ServiceAccounts":       {", publishers: {serviceAccounts: [{name: till}, {namespace: b}]}", false, false, "ServiceAccount default/till or b/*, which only"},
+		"named ServiceAccounts":       {", publishers: {serviceAccounts: [{name: till}, {namespace: b, name: '*'}]}", false, false, "ServiceAccount default/till or b/*, which only"},
 		"everybody in their place":    {"", true, true, "in a cluster it takes a token of a ServiceAccount of namespace default"},
 		"everybody by the manifest":   {", publishers: {anonymous: {}}", false, true, ""},
 		"everybody by both, no doubt": {", publishers: {anonymous: {}}", true, true, ""},

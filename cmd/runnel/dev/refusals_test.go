@@ -15,7 +15,7 @@ import (
 )
 
 func TestEachRefusalIsPrinted(t *testing.T) {
-	r := start(t, stream("topics: [{name: orders}]", "limits: {connections: 1}"), true)
+	r := start(t, stream("topics: [{name: orders}]", "limits: {connectionsPerHub: 1}"), true)
 	r.post(t, "tickets", "x")
 	r.out.awaitMatch(t, `[0-9:.]{12} publish refused: 404 topic_not_declared: .*tickets.*spec\.topics`)
 	for path, want := range map[string]string{
