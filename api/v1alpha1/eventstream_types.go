@@ -208,7 +208,7 @@ type Reconnect struct {
 // Drain says how a hub that must stop lets its readers go.
 type Drain struct {
 	// window is the time over which a stopping hub closes its connections evenly, 1s to 10m. It exits as soon as the last
-	// is closed. Unset: 60s.
+	// is closed. A change from at most 60s to more, or back, replaces the hub, since its pod's grace period changes. Unset: 60s.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) >= duration('1s') && duration(self) <= duration('10m')",message="write a duration between 1s and 10m, such as 60s"
 	Window Duration `json:"window,omitempty"`

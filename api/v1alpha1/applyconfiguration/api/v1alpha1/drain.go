@@ -12,7 +12,7 @@ import (
 // Drain says how a hub that must stop lets its readers go.
 type DrainApplyConfiguration struct {
 	// window is the time over which a stopping hub closes its connections evenly, 1s to 10m. It exits as soon as the last
-	// is closed. Unset: 60s.
+	// is closed. A change from at most 60s to more, or back, replaces the hub, since its pod's grace period changes. Unset: 60s.
 	Window *apiv1alpha1.Duration `json:"window,omitempty"`
 }
 
