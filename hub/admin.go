@@ -18,6 +18,8 @@ type Status struct {
 	Stream config.Stream `json:"stream"`
 	// ConfigHash names the configuration that the hub runs, by config.Hash.
 	ConfigHash string `json:"configHash"`
+	// ConfigVersion is the newest version of a configuration that the hub reads. It reads every version before it, too.
+	ConfigVersion int `json:"configVersion"`
 	// ConfigError says why a newer configuration was refused, or something that it refers to, or that the certificate has expired; empty
 	// when the newest runs.
 	ConfigError string `json:"configError,omitempty"`
@@ -89,7 +91,7 @@ func (h *Hub) adminRoutes() http.Handler {
 func (h *Hub) Status() Status {
 	s, head, usage := h.state.Load(), h.log.Head(), h.log.Usage()
 	out := Status{
-		Stream: s.config.Stream, ConfigHash: s.hash, Epoch: head.Epoch, Seq: head.Seq, Draining: h.draining.Load(),
+		Stream: s.config.Stream, ConfigHash: s.hash, ConfigVersion: config.Version, Epoch: head.Epoch, Seq: head.Seq, Draining: h.draining.Load(),
 		Connections: h.pool.Readers(), ConnectionsLimit: s.connections, RetainedBytes: usage.Bytes,
 	}
 	role, leader, _ := h.peers.now()

@@ -40,8 +40,17 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "hub:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitCode tells the operator, which sees nothing else of a hub that does not start, that the configuration is too new for it.
+func exitCode(err error) int {
+	var version *config.VersionError
+	if errors.As(err, &version) && version.Got > float64(version.Newest) {
+		return config.ExitVersion
+	}
+	return 1
 }
 
 func run(ctx context.Context, args []string) error {

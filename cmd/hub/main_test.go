@@ -118,6 +118,18 @@ func TestSaysWhatToWrite(t *testing.T) {
 	}
 }
 
+func TestTheExitCodeTellsThatTheConfigurationIsTooNew(t *testing.T) {
+	for document, want := range map[string]int{`{"version":2}`: 78, `{"version":1e9}`: 78, `{"version":0}`: 1, `{"version":1}`: 1, `{}`: 1, `{`: 1} {
+		path := filepath.Join(t.TempDir(), "config.json")
+		if err := os.WriteFile(path, []byte(document), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := exitCode(run(t.Context(), []string{"--config", path})); got != want {
+			t.Errorf("%s ends the hub with exit code %d, want %d", document, got, want)
+		}
+	}
+}
+
 func TestListensOnTheHostThatItIsTold(t *testing.T) {
 	t.Setenv(hostVariable, "127.1.2.3")
 	if got := port(8080); got != "127.1.2.3:8080" {

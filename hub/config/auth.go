@@ -17,6 +17,7 @@ type Auth struct {
 type Subscribers struct {
 	Anonymous *Anonymous `json:"anonymous,omitempty"`
 	JWT       *JWT       `json:"jwt,omitempty"`
+	Nobody    *Nobody    `json:"nobody,omitempty"`
 }
 
 // JWT lets in readers by JSON Web Tokens (RFC 7519).
@@ -77,12 +78,13 @@ type Reference struct {
 // String names the reference for a person.
 func (r Reference) String() string { return r.Kind + " " + r.Name + ", key " + r.Key }
 
-// Publishers says who may publish: either Anonymous alone, or any of the others.
+// Publishers says who may publish: either Anonymous or Nobody alone, or any of the others.
 type Publishers struct {
 	ServiceAccounts *ServiceAccounts `json:"serviceAccounts,omitempty"`
 	// Keys are tokens that do not change by themselves, at most 64.
 	Keys      []Key      `json:"keys,omitempty"`
 	Anonymous *Anonymous `json:"anonymous,omitempty"`
+	Nobody    *Nobody    `json:"nobody,omitempty"`
 }
 
 // Key is a static token that a publisher may send.
@@ -97,6 +99,9 @@ type Key struct {
 
 // Anonymous lets everybody in.
 type Anonymous struct{}
+
+// Nobody lets nobody in: every grant that the spec has needs a newer hub.
+type Nobody struct{}
 
 // ServiceAccounts lets in Kubernetes ServiceAccounts by tokens of their cluster.
 type ServiceAccounts struct {

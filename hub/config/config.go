@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// Version is the version of the document that this code writes and reads.
-const Version = 1
-
 // Ports of a hub. Each has its own Service or none, so that a route for browsers can never expose the rest.
 const (
 	// PortSubscribe serves browsers and other readers.
@@ -40,7 +37,7 @@ const MaxDrainWindow = 10 * time.Minute
 
 // Config is everything that a hub is told. Every field is set: defaults are resolved by who writes it.
 type Config struct {
-	// Version of the document; a hub refuses one that it does not know.
+	// Version of the document, the lowest one that has all fields that are used; a hub refuses one that is newer than it knows.
 	Version int `json:"version"`
 	// Stream is the EventStream that the hub serves.
 	Stream Stream `json:"stream"`

@@ -1,12 +1,12 @@
 package config
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"unicode/utf8"
 
@@ -26,9 +26,13 @@ func Encode(c *Config) ([]byte, error) {
 	return append(b, '\n'), nil
 }
 
-// Decode reads a document strictly: a version or a field that it does not know, a name in another letter case or twice, a value of
-// another type or out of its bounds, or text after the document is an error that names the whole path, such as topics[0].age.
-func Decode(b []byte) (*Config, error) {
+// Decode reads a document of a version up to Version strictly: a version or a field that it does not know, a name in another letter case or
+// twice, a value of another type or out of its bounds, or text after the document is an error that names the whole path, such as
+// topics[0].age. The error for a version that it does not know is a *VersionError.
+func Decode(b []byte) (*Config, error) { return Added().Decode(b) }
+
+// Decode is the function Decode for documents that may have these additions.
+func (a Additions) Decode(b []byte) (*Config, error) {
 	var document struct {
 		Version any `json:"version"`
 	}
@@ -40,9 +44,11 @@ func Decode(b []byte) (*Config, error) {
 	if err != nil && !errors.As(err, &wrong) {
 		return nil, fmt.Errorf("configuration is not readable: %w", event.ExplainJSON(err))
 	}
-	// A document of another version has its own fields: they say nothing.
-	if version, ok := document.Version.(float64); ok && version != Version || document.Version == nil && wrong == nil {
-		return nil, fmt.Errorf("version: %v is not known to this hub, it reads %d", cmp.Or(document.Version, 0), Version)
+	// A document of a version that is not known has its own fields: they say nothing.
+	version, isNumber := document.Version.(float64)
+	known := version == math.Trunc(version) && version >= 1 && version <= float64(a.Version())
+	if isNumber && !known || document.Version == nil && wrong == nil {
+		return nil, &VersionError{Got: version, Newest: a.Version()}
 	}
 	if err := strict(b, reflect.TypeFor[Config]()); err != nil {
 		return nil, err
@@ -53,6 +59,11 @@ func Decode(b []byte) (*Config, error) {
 	}
 	if err := c.Validate(); err != nil {
 		return nil, err
+	}
+	for _, f := range a {
+		if f.Version > c.Version && f.Used(c) {
+			return nil, fmt.Errorf("version: %d has no %s: write %d", c.Version, f.Field, f.Version)
+		}
 	}
 	return c, nil
 }

@@ -26,8 +26,8 @@ const (
 
 func (v *checker) subscribers(s Subscribers) {
 	const path = "auth.subscribers"
-	if (s.Anonymous == nil) == (s.JWT == nil) {
-		v.fail(path, "exactly one of anonymous and jwt must be set")
+	if count(s.Anonymous != nil, s.JWT != nil, s.Nobody != nil) != 1 {
+		v.fail(path, "exactly one of anonymous and jwt must be set, or nobody")
 	}
 	if s.JWT == nil {
 		return
@@ -87,9 +87,8 @@ func (v *checker) tokenIssuer(path string, is TokenIssuer) {
 
 func (v *checker) publishers(p Publishers) {
 	const path = "auth.publishers"
-	others := p.ServiceAccounts != nil || len(p.Keys) > 0
-	if (p.Anonymous == nil) != others {
-		v.fail(path, "either anonymous alone, or serviceAccounts or keys or both must be set")
+	if count(p.Anonymous != nil, p.Nobody != nil, p.ServiceAccounts != nil || len(p.Keys) > 0) != 1 {
+		v.fail(path, "either anonymous alone, or serviceAccounts or keys or both must be set, or nobody")
 	}
 	bounds(v, path+".keys", len(p.Keys), 0, maxKeys)
 	names := map[string]bool{}
