@@ -3,9 +3,6 @@ package conformance_test
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -81,18 +78,17 @@ var _ = Describe("A page", func() {
 		needs(missingChromium())
 		const tabs = 8
 		topic := hub.topic()
-		worker := serveFiles(map[string]string{"/": "shared.html", "/worker.js": "worker.js"})
+		worker := browser.ServeSharedWorker(hub.url([]string{topic}, "format", "envelope"))
 		var pages []*browser.Page
 		for range tabs {
 			p := chromium.Visit(worker)
-			browser.Evaluate[bool](p, "read("+quoted(hub.url([]string{topic}))+"), true")
 			pages = append(pages, p)
-			Eventually(func() bool { return browser.Evaluate[bool](p, "log.includes('runnel-open')") }).Should(BeTrue())
+			Eventually(func() bool { return browser.Evaluate[bool](p, "began") }).Should(BeTrue())
 		}
-		e := hub.send(topic, "", "for all of them")
+		e := hub.send(topic, "", `"for all of them"`)
 		Expect(hub.subscribers(topic)).To(Equal(1))
 		for _, p := range pages {
-			Eventually(func() []string { return browser.Evaluate[[]string](p, "log") }).Should(ContainElement(e.ID + " " + e.Data))
+			Eventually(func() [][]string { return browser.Evaluate[[][]string](p, "shown") }).Should(Equal([][]string{{topic, "for all of them", e.ID}}))
 		}
 	})
 })
@@ -141,24 +137,3 @@ var _ = Describe("A page of another origin", func() {
 		refused(own, stranger, true)
 	})
 })
-
-// serveFiles serves files of testdata by their paths, and returns the origin.
-func serveFiles(files map[string]string) string {
-	GinkgoHelper()
-	mux := http.NewServeMux()
-	for path, name := range files {
-		content, err := os.ReadFile(filepath.Join("testdata", name))
-		Expect(err).NotTo(HaveOccurred())
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			if filepath.Ext(name) == ".js" {
-				w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
-				_, _ = w.Write(content) // a browser that went away shows in the page
-				return
-			}
-			browser.ServeHTML(w, content)
-		})
-	}
-	s := httptest.NewServer(mux)
-	DeferCleanup(s.Close)
-	return s.URL
-}
