@@ -17,16 +17,16 @@ import (
 
 // missingNginx says why there is no nginx, if there is none.
 func missingNginx() string {
-	if nginxProgram() == "" {
+	if findProgram("nginx") == "" {
 		return "no nginx: install it (apt-get install nginx), or run test/setup as root"
 	}
 	return ""
 }
 
-// nginxProgram also looks where Debian puts it, which is not on everybody's PATH.
-func nginxProgram() string {
-	for _, name := range []string{"nginx", "/usr/sbin/nginx"} {
-		if path, err := exec.LookPath(name); err == nil {
+// findProgram also looks where Debian puts servers, which is not on everybody's PATH. It returns nothing if there is none.
+func findProgram(name string) string {
+	for _, path := range []string{name, "/usr/sbin/" + name} {
+		if path, err := exec.LookPath(path); err == nil {
 			return path
 		}
 	}
@@ -40,7 +40,8 @@ type nginx struct {
 	HTTP10, HTTP11, HTTP10By2, HTTP11By2 string
 }
 
-var nginxConf = template.Must(template.New("").Parse(`
+// nginxHead begins a configuration of nginx that writes to one directory only. The block http is still open at its end.
+const nginxHead = `
 daemon off;
 master_process off;
 pid {{.Dir}}/pid;
@@ -53,6 +54,9 @@ http {
   fastcgi_temp_path {{.Dir}}/fastcgi;
   uwsgi_temp_path {{.Dir}}/uwsgi;
   scgi_temp_path {{.Dir}}/scgi;
+`
+
+var nginxConf = template.Must(template.New("").Parse(nginxHead + `
   upstream hub { server {{.Hub}}; keepalive 64; }
   server { listen {{.HTTP10}}; listen {{.HTTP10By2}} http2; location / { proxy_pass http://hub; } }
   server {
@@ -76,7 +80,7 @@ func startNginx(hub string) nginx {
 	}{n, dir, hub})).To(Succeed())
 	path := filepath.Join(dir, "nginx.conf")
 	Expect(os.WriteFile(path, conf.Bytes(), 0o600)).To(Succeed())
-	program := exec.Command(nginxProgram(), "-p", dir, "-e", filepath.Join(dir, "error.log"), "-c", path)
+	program := exec.Command(findProgram("nginx"), "-p", dir, "-e", filepath.Join(dir, "error.log"), "-c", path)
 	program.Stderr = suite.Log()
 	Expect(program.Start()).To(Succeed())
 	DeferCleanup(func() {

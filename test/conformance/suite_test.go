@@ -66,7 +66,7 @@ var _ = BeforeSuite(func() {
 	} else {
 		warn(browser.Missing)
 	}
-	for _, missing := range []string{missingNode(), missingNginx(), missingCurl()} {
+	for _, missing := range []string{missingNode(), missingNginx(), missingProxies(), missingCurl()} {
 		warn(missing)
 	}
 })
