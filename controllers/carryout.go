@@ -35,12 +35,16 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 		v.problem = err
 		return false, nil
 	}
-	v.tlsSecret, v.depends = resolved.TLSSecret, depends(cfg)
 	image, err := r.image(ctx, v)
 	if err != nil {
 		return false, err
 	}
-	children, err := render.Children(render.Input{Stream: resolved, Config: cfg, Image: image})
+	fitted, err := r.fit(ctx, v, cfg, image)
+	if err != nil {
+		return false, err
+	}
+	v.tlsSecret, v.depends = resolved.TLSSecret, depends(fitted)
+	children, err := render.Children(render.Input{Stream: resolved, Config: cfg, Document: fitted, Image: image})
 	if err != nil {
 		return false, err
 	}
@@ -49,7 +53,7 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 			child.Meta.WithAnnotations(map[string]string{imageAnnotation: image})
 		}
 	}
-	if err := r.apply(ctx, v, children, config.Hash(cfg)); err != nil {
+	if err := r.apply(ctx, v, children, config.Hash(fitted)); err != nil {
 		if errors.Is(err, apply.ErrDeleted) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 			return true, nil // the stream goes, or its namespace, which takes no event about it any more
 		}
@@ -58,7 +62,7 @@ func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err erro
 		}
 		return false, nil
 	}
-	v.applied, v.image, v.configHash = true, image, config.Hash(cfg)
+	v.applied, v.image, v.configHash = true, image, config.Hash(fitted)
 	return false, nil
 }
 
@@ -152,7 +156,7 @@ func (r *Reconciler) writtenConfig(ctx context.Context, stream *v1alpha1.EventSt
 	if err != nil || !apply.Has(stream, cm) {
 		return nil, client.IgnoreNotFound(err)
 	}
-	cfg, err := config.Decode([]byte(cm.Data[render.ConfigKey]))
+	cfg, err := r.additions.Decode([]byte(cm.Data[render.ConfigKey]))
 	if err != nil {
 		return nil, nil
 	}

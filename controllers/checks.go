@@ -45,7 +45,7 @@ func (v *view) findings() map[string]finding {
 		ready = available
 	case v.held():
 		ready = v.paused()
-	case loaded.status == metav1.ConditionFalse: // an operator that cannot reach an admin port says nothing against the hub
+	case loaded.status == metav1.ConditionFalse && !v.stuck(loaded, available): // an operator that cannot reach an admin port says nothing against the hub
 		ready = loaded
 	case available.way == underway:
 		ready = v.replacing()
@@ -63,6 +63,11 @@ func (v *view) findings() map[string]finding {
 		all[v1alpha1.ConditionStalled] = finding{metav1.ConditionTrue, ready.reason, ready.message, stalled}
 	}
 	return all
+}
+
+// stuck reports whether the hub does not get ready that shall replace one which cannot load its configuration.
+func (v *view) stuck(loaded, available finding) bool {
+	return loaded.way == underway && available.way == underway && v.overdue()
 }
 
 // accepted: can the spec be carried out?
@@ -218,6 +223,8 @@ func (v *view) configLoaded() finding {
 	case r.serving > r.current+r.silent:
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonReloading,
 			fmt.Sprintf("%d of %d hubs run configuration %s, the others are taking it up", r.current, r.serving, v.configHash), underway}
+	case len(v.skew.left) > 0:
+		return v.tooOld()
 	case v.keysMissing:
 		return finding{metav1.ConditionFalse, v1alpha1.ReasonIssuerKeysMissing,
 			"publishers are asked to come back later, since the API server does not tell the operator the keys of ServiceAccount tokens: " +

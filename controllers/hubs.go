@@ -36,6 +36,8 @@ const (
 type HubStatus struct {
 	// ConfigHash names the configuration that the hub runs, as config.Hash does.
 	ConfigHash string `json:"configHash"`
+	// ConfigVersion is the newest version of a configuration that the hub reads.
+	ConfigVersion int `json:"configVersion"`
 	// ConfigError is why the hub does not run the newest file; empty if it does.
 	ConfigError string `json:"configError"`
 	// RestartNeeded says what of the configuration only a hub that starts anew can carry out; empty is nothing.

@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/runnel-dev/runnel/controllers/apply"
 	"github.com/runnel-dev/runnel/controllers/render"
@@ -77,10 +75,10 @@ func (r *Reconciler) observe(ctx context.Context, v *view) (time.Duration, error
 // the operator does not see, the confirmation holds for a while.
 func (r *Reconciler) ask(ctx context.Context, v *view, pods []*corev1.Pod, known *tracked) {
 	now, confirmed := time.Now(), []confirmation(nil)
-	var asking sync.WaitGroup
+	var asked []*corev1.Pod
 	for i, pod := range pods {
 		h := &v.hubs[i]
-		if !h.ready && !isRunning(pod) || pod.Status.PodIP == "" {
+		if !answers(pod) {
 			continue
 		}
 		if c, ok := known.last(instance(pod)); ok {
@@ -93,20 +91,17 @@ func (r *Reconciler) ask(ctx context.Context, v *view, pods []*corev1.Pod, known
 				continue
 			}
 		}
-		asking.Go(func() {
-			s, err := r.Hubs.Read(ctx, pod.Status.PodIP)
-			if err != nil {
-				log.FromContext(ctx).V(1).Info("Hub did not answer", "pod", pod.Name, "error", err.Error())
-				return
-			}
+		asked = append(asked, pod)
+	}
+	r.askHubs(ctx, v, asked)
+	for i, pod := range pods {
+		h := &v.hubs[i]
+		if s := v.answers[pod.Name]; s != nil && slices.Contains(asked, pod) {
 			h.asked, h.configHash, h.refusal, h.missing = true, s.ConfigHash, s.ConfigError, s.Missing
 			h.restart, h.late = s.RestartNeeded, s.WatchError
 			h.unaware = s.Role == startingRole && v.first == string(pod.UID)
-		})
-	}
-	asking.Wait()
-	for i, pod := range pods {
-		if h := &v.hubs[i]; !h.confirmed && !h.unaware && h.late == "" && h.loaded(v.configHash) {
+		}
+		if !h.confirmed && !h.unaware && h.late == "" && h.loaded(v.configHash) {
 			confirmed = append(confirmed, confirmation{instance(pod), v.configHash, now})
 		}
 	}

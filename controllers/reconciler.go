@@ -17,6 +17,7 @@ import (
 	"github.com/runnel-dev/runnel/controllers/apply"
 	"github.com/runnel-dev/runnel/controllers/issuer"
 	"github.com/runnel-dev/runnel/controllers/render"
+	"github.com/runnel-dev/runnel/hub/config"
 )
 
 const (
@@ -57,6 +58,9 @@ type Reconciler struct {
 	ConcurrentUpgrades int
 	// ClusterDomain ends the names of Services, without a leading dot.
 	ClusterDomain string
+
+	// additions to configurations that this operator knows.
+	additions config.Additions
 
 	known    tracker
 	upgrades upgrades
@@ -117,6 +121,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	again, err := r.observe(ctx, v)
 	if err != nil {
 		return reconcile.Result{}, err
+	}
+	if r.outgrown(v) {
+		again = shorter(again, firstRenewal)
 	}
 	if !v.takingUp() {
 		if err := r.writeStatus(ctx, v); err != nil {

@@ -37,6 +37,9 @@ func scenarios() map[string]scenario {
 			w.hubImage = "runnel:0.2.0"
 			w.restart()
 		}, change(func(s *v1alpha1.EventStreamSpec) { s.Heartbeat.Interval = "20s" })), ready: true},
+		"the spec has a field that the hub does not know": {given: steps(create, hasIssuers, upgradeOperator), steps: steps(change(withIssuers)), unready: true},
+		"a hub that does not know a field is replaced": {given: steps(create, hasIssuers, upgradeOperator, change(withIssuers)), steps: steps(
+			change(func(s *v1alpha1.EventStreamSpec) { s.ImagePolicy = v1alpha1.ImageFollowOperator })), ready: true},
 		"the cluster has new keys": {given: steps(create), steps: steps(func(w *trial) {
 			w.issuers = issuer.State{Issuers: []config.Issuer{{URL: "https://kubernetes.default.svc", Keys: json.RawMessage(`{"keys":[{"kid":"2"}]}`)}}}
 			w.resync()
@@ -185,6 +188,14 @@ func hubIsReady(ready bool) func(*trial) {
 		}
 	}
 }
+
+// upgradeOperator replaces the operator by one that knows more fields, and whose hubs do.
+func upgradeOperator(w *trial) {
+	w.hubImage, w.additions = next, planted()
+	w.restart()
+}
+
+func hasIssuers(w *trial) { w.secrets["ConfigMap new"], w.secrets["ConfigMap old"] = true, true }
 
 func makes(o client.Object) func(*trial) {
 	return func(w *trial) { w.must(w.api.Create(context.Background(), o.DeepCopyObject().(client.Object))) }

@@ -28,6 +28,7 @@ import (
 	"github.com/runnel-dev/runnel/controllers/apply"
 	"github.com/runnel-dev/runnel/controllers/issuer"
 	"github.com/runnel-dev/runnel/controllers/render"
+	"github.com/runnel-dev/runnel/hub/config"
 )
 
 // hubIndex finds the pods of a stream in the cache by the stream's name.
@@ -66,6 +67,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, cha
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &appsv1.Deployment{}, rolloutIndex, rollout); err != nil {
 		return fmt.Errorf("index of Deployments: %w", err)
 	}
+	r.additions = config.Added()
 	r.upgrades.free = make(chan event.TypedGenericEvent[struct{}], 1)
 	b := ctrl.NewControllerManagedBy(mgr).
 		// A status is written by the operator alone: only a new spec is news.

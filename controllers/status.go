@@ -41,6 +41,11 @@ type view struct {
 	// first is the UID of the one that the configuration names as the first; empty if it names none.
 	first string
 
+	// skew is what the hubs are too old for.
+	skew skew
+	// answers of the hubs that were asked in this reconciliation, by the pod's name.
+	answers map[string]answer
+
 	// passing: some hubs take up a configuration of a moment ago, and are looked at again at once.
 	passing bool
 

@@ -82,6 +82,8 @@ type tracker struct {
 type tracked struct {
 	// confirmed holds which hubs run the wanted configuration and miss nothing. There are few.
 	confirmed []confirmation
+	// versions of the configuration that hubs read, by the run of their container, as they told. There are as few.
+	versions map[string]int
 	// hash is the configuration that hubs are made to take up since began, tries times; the next one is at next.
 	hash        string
 	tries       int

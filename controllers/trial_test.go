@@ -46,7 +46,9 @@ type trial struct {
 
 	// hubImage is the operator's.
 	hubImage string
-	issuers  issuer.State
+	// additions are those that the operator knows.
+	additions config.Additions
+	issuers   issuer.State
 	// going: the namespace is being deleted, and takes nothing new.
 	going bool
 	// secrets are the Secrets and ConfigMaps that somebody has made, by kind and name.
@@ -80,7 +82,7 @@ func newTrial(g Gomega, api *fault.Server) *trial {
 		return isStream || o.GetLabels()[render.LabelManagedBy] == render.ManagedBy
 	}
 	var err error
-	w.cache, err = fault.NewCache(context.Background(), api, map[string]client.IndexerFunc{"runnel.dev/stray-of": apply.StrayOf, hubIndex: hubStream}, ours,
+	w.cache, err = fault.NewCache(context.Background(), api, map[string]client.IndexerFunc{"runnel.dev/stray-of": apply.StrayOf, hubIndex: hubStream, rolloutIndex: rollout}, ours,
 		&v1alpha1.EventStreamList{}, &corev1.ServiceAccountList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{}, &appsv1.DeploymentList{}, &corev1.PodList{})
 	g.Expect(err).NotTo(HaveOccurred())
 	w.restart()
@@ -90,6 +92,7 @@ func newTrial(g Gomega, api *fault.Server) *trial {
 // copy makes a trial of the same state with another operator.
 func (w *trial) copy() *trial {
 	c := newTrial(w.g, w.api.Copy())
+	c.hubImage, c.additions, c.r.HubImage, c.r.additions = w.hubImage, w.additions, w.hubImage, w.additions
 	c.secrets, c.running, c.before = maps.Clone(w.secrets), maps.Clone(w.running), maps.Clone(w.before)
 	return c
 }
@@ -100,6 +103,7 @@ func (w *trial) restart() {
 	w.r = &Reconciler{
 		Client: c, Applier: &apply.Applier{Client: c, Direct: fault.NewReader(w.api, &w.calls)},
 		Issuers: w, Hubs: w, Recorder: &events.FakeRecorder{}, HubImage: w.hubImage, ClusterDomain: "cluster.local",
+		ConcurrentUpgrades: 1, additions: w.additions,
 	}
 	w.queue, w.timers = nil, map[client.ObjectKey]time.Time{}
 	w.cache.Sync()

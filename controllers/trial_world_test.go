@@ -125,11 +125,11 @@ func (w *trial) load() (changed bool) {
 		if before == nil {
 			before = &HubStatus{}
 		}
-		now := *before
-		if cfg, err := config.Decode([]byte(cm.Data[render.ConfigKey])); err != nil {
+		now, knows := *before, additionsOf(p.Spec.Containers[0].Image)
+		if cfg, err := knows.Decode([]byte(cm.Data[render.ConfigKey])); err != nil {
 			now.ConfigError = err.Error()
 		} else {
-			now = HubStatus{ConfigHash: config.Hash(cfg)}
+			now = HubStatus{ConfigHash: config.Hash(cfg), ConfigVersion: knows.Version()}
 			for _, r := range cfg.References() {
 				if !w.secrets[r.Kind+" "+r.Name] {
 					now.Missing = append(now.Missing, fmt.Sprintf("%s %s, key %s", r.Kind, r.Name, r.Key))
@@ -142,6 +142,14 @@ func (w *trial) load() (changed bool) {
 		}
 	}
 	return changed
+}
+
+// additionsOf are those that hubs of an image know.
+func additionsOf(image string) config.Additions {
+	if image == next {
+		return planted()
+	}
+	return config.Added()
 }
 
 // Read is what the hub at an address says. An operator asks it when it will; so does this one.

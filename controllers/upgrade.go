@@ -34,14 +34,10 @@ func (r *Reconciler) image(ctx context.Context, v *view) (string, error) {
 		r.upgrades.release(key)
 		return r.HubImage, nil
 	}
-	policy := v.stream.Spec.ImagePolicy
-	if policy == "" {
-		policy = r.ImagePolicy
-	}
 	switch {
 	case v.pin == r.HubImage:
 		return v.pin, nil
-	case policy != v1alpha1.ImageFollowOperator:
+	case r.policy(v) != v1alpha1.ImageFollowOperator:
 		r.upgrades.release(key)
 		return v.pin, nil
 	}
@@ -50,6 +46,11 @@ func (r *Reconciler) image(ctx context.Context, v *view) (string, error) {
 		return v.pin, err
 	}
 	return r.HubImage, nil
+}
+
+// policy returns the policy of the stream's image.
+func (r *Reconciler) policy(v *view) v1alpha1.ImagePolicy {
+	return cmp.Or(v.stream.Spec.ImagePolicy, r.ImagePolicy)
 }
 
 // pinOf returns the image that a Deployment pins; empty if no hub of it ever was available, since an image with a typo is not to stay.

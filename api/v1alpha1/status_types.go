@@ -104,6 +104,9 @@ const (
 	// ReasonConfigRefused: a hub refused its configuration, or new contents of a Secret that it names, and goes on with those of
 	// before; the message holds why.
 	ReasonConfigRefused = "ConfigRefused"
+	// ReasonHubTooOld: a hub is of an older image than the operator, and the spec has fields that it does not know; the message names them.
+	// The hub runs without them, and without the grants that they restrict.
+	ReasonHubTooOld = "HubTooOld"
 	// ReasonIssuerKeysMissing: tokens cannot be checked, since their issuer's keys are not known: those of the cluster, for
 	// publishers' ServiceAccounts, or those at a jwksURI, for readers.
 	ReasonIssuerKeysMissing = "IssuerKeysMissing"

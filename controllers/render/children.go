@@ -32,8 +32,10 @@ const (
 type Input struct {
 	// Stream with every value filled in.
 	Stream Resolved
-	// Config is the hub's configuration.
+	// Config is the hub's configuration, by which its pods are made.
 	Config *config.Config
+	// Document is what of Config the hubs read, where some are too old for all of it; nil is Config. A pod does not change with it.
+	Document *config.Config
 	// Image of the hub, pinned by the caller.
 	Image string
 }

@@ -1,6 +1,8 @@
 package render
 
 import (
+	"cmp"
+
 	corev1 "k8s.io/api/core/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
@@ -12,7 +14,7 @@ const ConfigKey = "config.json"
 
 // configMap holds the hub's configuration as one document, so that a hub never sees half of a change.
 func configMap(in Input) (Child, error) {
-	document, err := config.Encode(in.Config)
+	document, err := config.Encode(cmp.Or(in.Document, in.Config))
 	if err != nil {
 		return Child{}, err
 	}
