@@ -11,9 +11,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/chromedp"
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
 
@@ -62,7 +59,7 @@ type Event struct{ ID, Type, Data string }
 
 // Page is a tab whose EventSource reads.
 type Page struct {
-	ctx context.Context
+	tab tab
 
 	mu  sync.Mutex // guards log
 	log []Notice   // what the page has handed over
@@ -105,12 +102,21 @@ func (b *Browser) Open(origin string, r Reads) *Page {
 	return p
 }
 
+// tab is a tab of some browser.
+type tab interface {
+	navigate(ctx context.Context, url string) error
+	// evaluate returns what the promise comes to that an expression gives, which is a string.
+	evaluate(ctx context.Context, expression string) (string, error)
+	close()
+}
+
 // Visit opens a tab of any page. It is closed with the spec.
 func (b *Browser) Visit(url string) *Page {
 	ginkgo.GinkgoHelper()
-	ctx, cancel := chromedp.NewContext(b.ctx)
-	ginkgo.DeferCleanup(cancel)
-	p := &Page{ctx: ctx}
+	t, err := b.open()
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	ginkgo.DeferCleanup(t.close)
+	p := &Page{tab: t}
 	p.Navigate(url)
 	return p
 }
@@ -118,7 +124,9 @@ func (b *Browser) Visit(url string) *Page {
 // Navigate takes the tab to another page.
 func (p *Page) Navigate(url string) {
 	ginkgo.GinkgoHelper()
-	gomega.Expect(chromedp.Do(p.ctx, chromedp.Navigate(url))).To(gomega.Succeed())
+	ctx, cancel := context.WithTimeout(context.Background(), suite.Patience)
+	defer cancel()
+	gomega.Expect(p.tab.navigate(ctx, url)).To(gomega.Succeed())
 }
 
 // Back takes the tab to the page before, which the browser may have kept as it was: such a page is not loaded again.
@@ -127,30 +135,31 @@ func (p *Page) Back() {
 	const where = "location.href"
 	from := Evaluate[string](p, where)
 	Evaluate[bool](p, "history.back(), true")
-	gomega.Eventually(func() (string, error) {
-		ctx, cancel := context.WithTimeout(p.ctx, suite.Patience)
-		defer cancel()
-		at, err := chromedp.Run(ctx, chromedp.Evaluate[string](where))
+	gomega.Eventually(func() string {
+		at, err := evaluate[string](p, where)
 		if err != nil {
-			return from, nil // between two pages there is nowhere to evaluate
+			return from // between two pages there is nowhere to evaluate
 		}
-		return at, nil
+		return at
 	}).ShouldNot(gomega.Equal(from))
 }
 
 // Evaluate returns the value of a JavaScript expression; of a promise, what it comes to.
 func Evaluate[T any](p *Page, expression string) T {
 	ginkgo.GinkgoHelper()
-	return run(p, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
-}
-
-func run[T any](p *Page, action chromedp.Action[T]) T {
-	ginkgo.GinkgoHelper()
-	ctx, cancel := context.WithTimeout(p.ctx, suite.Patience)
-	defer cancel()
-	value, err := chromedp.Run(ctx, action)
+	value, err := evaluate[T](p, expression)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	return value
+}
+
+func evaluate[T any](p *Page, expression string) (value T, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), suite.Patience)
+	defer cancel()
+	text, err := p.tab.evaluate(ctx, "(async () => JSON.stringify(await ("+expression+")))()")
+	if err != nil {
+		return value, err
+	}
+	return value, json.Unmarshal([]byte(text), &value)
 }
 
 // Leave lets the page stop reading.
@@ -230,22 +239,6 @@ func (p *Page) NeverClosed() {
 		gomega.Expect(e.State).NotTo(gomega.Equal(Closed), "%+v", e)
 	}
 	gomega.Expect(p.State()).To(gomega.Equal(Opened))
-}
-
-// Offline takes the page's network away, or gives it back.
-func (p *Page) Offline(off bool) {
-	ginkgo.GinkgoHelper()
-	run(p, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		if _, err := cdp.Call(ctx, t, network.Enable, network.EnableParams{}); err != nil {
-			return err
-		}
-		// No pattern: all requests; -1: no limit.
-		all := &network.Conditions{Offline: off, DownloadThroughput: -1, UploadThroughput: -1}
-		_, err := cdp.Call(ctx, t, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
-			MatchedNetworkConditions: []*network.Conditions{all},
-		})
-		return err
-	}))
 }
 
 // Opening is the data of runnel-open.

@@ -37,7 +37,7 @@ func Snippet(document, holds, url string) string {
 func ServeSharedWorker(url string) string {
 	ginkgo.GinkgoHelper()
 	const document = "docs/browsers.md"
-	// The page joins when the worker's source is open already, or is told of runnel-open.
+	// The page joins when the worker's source is open already, or it gets runnel-open.
 	const began = "let began = false;\nport.addEventListener('message', ({ data: e }) => { began ||= e.id !== ''; });\n"
 	return ServeFiles(map[string]string{
 		"/":          PageOf(Snippet(document, "// tab.js", url) + began),

@@ -10,8 +10,11 @@ import (
 	"github.com/runnel-dev/runnel/test/conformance/cut"
 )
 
-// native is the column of specs that only a browser can be tried with.
-const native = "EventSource in Chromium"
+// native is the column of specs that only a browser can be tried with; nativeFirefox is that of the few which Firefox is tried with too.
+const (
+	native        = "EventSource in Chromium"
+	nativeFirefox = "EventSource in Firefox"
+)
 
 // read lets a page of home read topics of the hub, through a proxy that records and may cut, and waits until it may miss nothing.
 func read(plan cut.Plan, types []string, topics []string, pairs ...string) (*browser.Page, *cut.Proxy) {
@@ -100,13 +103,28 @@ var _ = Describe("A page", func() {
 		Expect(opened.At - failed.At).To(BeNumerically(">=", retryMs(proxy.Received()[0])))
 	})
 
-	It(by(native, "is closed for good by a FIN within the answer's headers"), func() {
+	// closedBy holds that a cut within the answer's headers closes a page's source for good.
+	closedBy := func(b *browser.Browser, kind cut.Kind) {
+		GinkgoHelper()
 		const withinHeaders = 60
-		p, proxy := read(nil, nil, []string{hub.topic()})
-		proxy.Plan(func() cut.Cut { return cut.Cut{After: withinHeaders, Kind: cut.FIN} })
-		proxy.CutAll(cut.RST)
+		proxy, err := cut.Listen(hub.addr(), func() cut.Cut { return cut.Cut{After: withinHeaders, Kind: kind} })
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(proxy.Close)
+		p := b.Open(home, browser.Reads{URL: at("http://"+proxy.Addr(), []string{hub.topic()})})
 		Eventually(p.State).Should(Equal(browser.Closed))
+	}
+
+	It(by(native, "is closed for good by a FIN within the answer's headers"), func() {
+		needs(missingChromium())
+		closedBy(chromium, cut.FIN)
 		remark(chromiumClient.finInHeaders)
+	})
+
+	It(by(nativeFirefox, "is closed for good by a FIN and by a reset within the answer's headers"), func() {
+		needs(missingFirefox())
+		closedBy(firefox, cut.FIN)
+		closedBy(firefox, cut.RST)
+		remark(firefoxClient.wholeHeaders)
 	})
 
 	It(by(native, "comes back when its connection is reset within the answer's headers"), func() {

@@ -3,20 +3,33 @@ package conformance_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/runnel-dev/runnel/test/browser"
 )
 
-// chromiumClient is the native EventSource.
-var chromiumClient = client{
-	name:    "EventSource in Chromium",
-	missing: missingChromium,
-	open: func(url string) func(context.Context, func(browser.Event)) error {
-		return follow(chromium.Open(home, browser.Reads{URL: url, Types: []string{tick}}))
-	},
-	finInHeaders: "Cut by reset alone within the answer's headers: without TLS it takes those before a FIN for all of them, and is closed for good.",
-}
+// chromiumClient and firefoxClient are the native EventSource.
+var (
+	chromiumClient = client{
+		name:    native,
+		missing: missingChromium,
+		open: func(url string) func(context.Context, func(browser.Event)) error {
+			return follow(chromium.Open(home, browser.Reads{URL: url, Types: []string{tick}}))
+		},
+		finInHeaders: "Cut by reset alone within the answer's headers: without TLS it takes those before a FIN for all of them, and is closed for good.",
+	}
+	firefoxClient = client{
+		name:    nativeFirefox,
+		missing: missingFirefox,
+		open: func(url string) func(context.Context, func(browser.Event)) error {
+			return follow(firefox.Open(home, browser.Reads{URL: url, Types: []string{tick}}))
+		},
+		data:         func(data string) string { return strings.ReplaceAll(data, "\x00", "") },
+		dataNote:     "It drops NUL from data.",
+		wholeHeaders: "Not cut within the answer's headers: it is closed for good there, as where a connection is refused.",
+	}
+)
 
 // follow passes on what a page is told.
 func follow(p *browser.Page) func(context.Context, func(browser.Event)) error {

@@ -92,6 +92,9 @@ var _ = Describe("10,000 events", Ordered, ContinueOnFailure, func() {
 				if c.finInHeaders != "" {
 					remark(c.finInHeaders)
 				}
+				if c.wholeHeaders != "" {
+					remark(c.wholeHeaders)
+				}
 				if c.whole {
 					remark("Cut between events only.")
 				}
@@ -99,7 +102,7 @@ var _ = Describe("10,000 events", Ordered, ContinueOnFailure, func() {
 					remark(c.note)
 				}
 				got, err := r.received()
-				Expect(difference(got, expected)).To(BeEmpty())
+				Expect(difference(got, expected)).To(BeEmpty(), "%v", err)
 				Expect(err).NotTo(HaveOccurred())
 				Expect(r.control(browser.RunnelGap)).To(BeEmpty())
 				Expect(r.proxy.Cuts()).To(BeNumerically(">=", leastCuts))

@@ -41,6 +41,8 @@ type client struct {
 	dataNote string
 	// finInHeaders says why the workload does not end a connection by FIN within the answer's headers, if so.
 	finInHeaders string
+	// wholeHeaders says why the workload does not cut within the answer's headers, if so.
+	wholeHeaders string
 	// http2 is true if it speaks HTTP/2 without TLS and nothing else.
 	http2 bool
 	// note is what a user must know to drive it so.
@@ -49,7 +51,7 @@ type client struct {
 
 // clients are all of them, in the table's order.
 var clients = []client{
-	chromiumClient, fetchClient, nodeClient("eventsource"), nodeClient("eventsource-4"),
+	chromiumClient, firefoxClient, fetchClient, nodeClient("eventsource"), nodeClient("eventsource-4"),
 	launchDarklyClient, r3labsClient, goSSEClient,
 	curlClient("--http1.0"), curlClient("--http1.1"), curlClient("--http2-prior-knowledge"),
 }

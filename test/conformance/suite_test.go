@@ -42,8 +42,8 @@ const (
 var (
 	// hub is the one that is tried, where a spec does not start one for itself.
 	hub *target
-	// chromium is nil if there is none.
-	chromium *browser.Browser
+	// chromium and firefox are nil where there is none.
+	chromium, firefox *browser.Browser
 	// home and stranger are two origins of pages, neither of them a hub's.
 	home, stranger string
 	// seed decides all that is random.
@@ -66,6 +66,11 @@ var _ = BeforeSuite(func() {
 	} else {
 		warn(browser.Missing)
 	}
+	if program := browser.FindFirefox(); program != "" {
+		firefox = browser.StartFirefox(program)
+	} else {
+		warn(browser.MissingFirefox)
+	}
 	for _, missing := range []string{missingNode(), missingNginx(), missingProxies(), missingCurl()} {
 		warn(missing)
 	}
@@ -86,10 +91,18 @@ func needs(missing string) {
 	}
 }
 
-// missingChromium says why there is no browser, if there is none.
+// missingChromium says why there is no Chromium, if there is none.
 func missingChromium() string {
 	if chromium == nil {
 		return browser.Missing
+	}
+	return ""
+}
+
+// missingFirefox says why there is no Firefox, if there is none.
+func missingFirefox() string {
+	if firefox == nil {
+		return browser.MissingFirefox
 	}
 	return ""
 }

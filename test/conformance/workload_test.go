@@ -121,6 +121,9 @@ func randomCuts(use string, c client) cut.Plan {
 		if r.IntN(nearOneIn) == 0 {
 			next.After = r.Int64N(near)
 		}
+		if c.wholeHeaders != "" {
+			next.After += headerBytes
+		}
 		if r.IntN(2) == 0 || c.finInHeaders != "" && next.After < headerBytes {
 			next.Kind = cut.RST
 		}
