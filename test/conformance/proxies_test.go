@@ -153,8 +153,11 @@ func (p pageProxy) start(hub string) (addr string) {
 	program.Env = append(os.Environ(), "HOME="+dir)
 	program.Stdout, program.Stderr = suite.Log(), suite.Log()
 	Expect(program.Start()).To(Succeed())
-	ended := make(chan error, 1)
-	go func() { ended <- program.Wait(); close(ended) }()
+	ended := make(chan struct{})
+	go func() {
+		_ = program.Wait() // it is killed, or its state says why it ended
+		close(ended)
+	}()
 	DeferCleanup(func() {
 		_ = program.Process.Kill() // it may have ended; Varnish's other process ends when this one is gone
 		_ = <-ended                // it was killed
@@ -165,8 +168,8 @@ func (p pageProxy) start(hub string) (addr string) {
 	})
 	Eventually(func(g Gomega) {
 		select {
-		case err := <-ended:
-			StopTrying(p.program + " has ended").Wrap(err).Now()
+		case <-ended:
+			StopTrying(p.program + " has ended: " + program.ProcessState.String()).Now()
 		default:
 		}
 		c, err := net.Dial("tcp", addr)
