@@ -160,7 +160,7 @@ func (p pageProxy) start(hub string) (addr string) {
 	}()
 	DeferCleanup(func() {
 		_ = program.Process.Kill() // it may have ended; Varnish's other process ends when this one is gone
-		_ = <-ended                // it was killed
+		<-ended
 		if CurrentSpecReport().Failed() {
 			log, _ := os.ReadFile(filepath.Join(dir, "error.log")) // what there is of it
 			suite.Keep("configuration and log of "+p.heading, text+"\n"+string(log))
