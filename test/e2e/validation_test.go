@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -162,15 +163,22 @@ func causes(err error) []metav1.StatusCause {
 	return status.Status().Details.Causes
 }
 
-// messages are what a refusal says, each with its field.
+// fieldless begins what is said of no field.
+var fieldless = regexp.MustCompile(`^Invalid value: (null: |"[^"]*": |[0-9]+: )?`)
+
+// goNames are words of Go in the API server's messages, with those that the CLI has in their place.
+var goNames = strings.NewReplacer(`"float64"`, `"number"`, `"int64"`, `"integer"`, "of type int32", "of type integer", "of type int64", "of type integer",
+	" with format int32", "", " with format int64", "")
+
+// messages are what a refusal says, each with its field, in the CLI's words: those of the API server without what is Go's.
 func messages(err error) []string {
 	var out []string
 	for _, c := range causes(err) {
-		if c.Field == "" || c.Field == "<nil>" {
-			out = append(out, c.Message)
-			continue
+		message := c.Field + ": " + c.Message
+		if c.Field == "" || c.Field == "<nil>" { // of no field, so that its value says nothing
+			message = fieldless.ReplaceAllString(c.Message, "")
 		}
-		out = append(out, c.Field+": "+c.Message)
+		out = append(out, goNames.Replace(message))
 	}
 	return out
 }
@@ -181,7 +189,7 @@ func sayingJust(want []string) types.GomegaMatcher {
 		_, list, _ := strings.Cut(text, " is invalid: ")
 		var got []string
 		for m := range strings.SplitSeq(strings.TrimPrefix(list, "\n* "), "\n* ") {
-			got = append(got, strings.TrimPrefix(m, "<nil>: "))
+			got = append(got, m)
 		}
 		return got
 	}, ConsistOf(want))
