@@ -84,8 +84,8 @@ func TestOrphansAreAdopted(t *testing.T) {
 	})
 }
 
-// A template's annotation and a node selector are in the backup and no longer in the spec. Fields that the API server keeps for
-// whoever restored the backup would stay for ever.
+// A template's annotation and a node selector are in the backup and no longer in the spec. The API server keeps their
+// fields for the client that restored the backup, so they would never be removed.
 func TestARestoredBackupIsAdoptedWithItsFields(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)

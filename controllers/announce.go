@@ -27,9 +27,9 @@ const (
 // the log and the API server's store of events.
 const repairPause = time.Minute
 
-// announce logs what was done to the stream's children, and records as events what changes a hub or undoes what somebody did. It is called
-// with nothing to say for a settled stream, and then costs nothing. The hash is that of the configuration that was applied, and the
-// Deployment the one of before; nil is none.
+// announce logs what was done to the stream's children, and records as events what changes a hub or undoes what somebody did. For a
+// settled stream it is called without changes, and then costs nothing. hash is that of the applied configuration. before is the
+// Deployment before the changes, or nil if there was none.
 func (r *Reconciler) announce(ctx context.Context, v *view, changes []apply.Change, hash string, before *appsv1.Deployment) {
 	if len(changes) == 0 {
 		return

@@ -17,8 +17,8 @@ import (
 )
 
 // carryOut resolves, renders and applies. What a person must know of becomes v.problem; an error is what a new try may mend.
-// It waits when the cluster's issuer keys are needed and not known yet, since whoever learns them tells, and when the stream or its
-// namespace is going.
+// It waits when the cluster's issuer keys are needed and not known yet: the issuer's poller triggers the next reconcile. It also waits
+// when the stream or its namespace is being deleted.
 func (r *Reconciler) carryOut(ctx context.Context, v *view) (wait bool, err error) {
 	resolved, err := render.Resolve(v.stream)
 	if err != nil {

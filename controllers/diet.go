@@ -150,7 +150,7 @@ func (d *diet) deployment(dep *appsv1.Deployment) {
 	pod.EnableServiceLinks = share(d, pod.EnableServiceLinks)
 	pod.Affinity, pod.NodeSelector = share(d, pod.Affinity), d.words(pod.NodeSelector)
 	pod.TopologySpreadConstraints = share(d, pod.TopologySpreadConstraints)
-	// Only what has gone wrong is told by a condition, and that the newest hub has been available; else what has gone well, by numbers.
+	// Of the conditions, the operator reads failures, and that the newest hub has been available. Other successes it reads from numbers.
 	dep.Status.Conditions = slices.DeleteFunc(dep.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
 		return (c.Status == corev1.ConditionTrue) == (c.Type != appsv1.DeploymentReplicaFailure) && c.Reason != newReplicaSetAvailable
 	})

@@ -54,7 +54,7 @@ func (r *Reconciler) readPods(ctx context.Context, v *view) error {
 }
 
 // observe looks at the stream's pods, asks those that run which configuration they have, and has the kubelet renew the files of
-// those that have another, or miss something. It returns when to look again, or 0 when the next change is told by a watch.
+// those that have another, or miss something. It returns when to look again, or 0 if a watch triggers the next reconcile.
 func (r *Reconciler) observe(ctx context.Context, v *view) (time.Duration, error) {
 	if v.deployment == nil {
 		return 0, nil // pods with the stream's label are then somebody else's

@@ -87,8 +87,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, cha
 	return b.Complete(r)
 }
 
-// backOff spaces the tries of streams whose reconciliation failed as controller-runtime does by default, 10 a second of all and each
-// at twice the time of before, but for at most longestBackOff: the default of 16 minutes is longer than people wait.
+// backOff limits the retries of failed reconciliations as controller-runtime does by default: 10 a second for all streams, and a delay
+// that doubles for each stream. The delay ends at longestBackOff, since people do not wait for the default of 16 minutes.
 func backOff() workqueue.TypedRateLimiter[reconcile.Request] {
 	return workqueue.NewTypedMaxOfRateLimiter(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, longestBackOff),

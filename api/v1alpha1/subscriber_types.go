@@ -73,8 +73,8 @@ type TokenIssuer struct {
 
 	// jwksURI is where the issuer publishes its keys, a JSON Web Key Set (RFC 7517, section 5); the discovery document of
 	// OpenID Connect calls it jwks_uri. Each hub fetches it by itself, and anew when a token names a key that it does not know.
-	// Without TLS only Services of the cluster, such as id.infra.svc, and the pod itself are allowed: whoever could change the
-	// answer on its way could let in anybody.
+	// http:// is allowed only for Services of the cluster, such as id.infra.svc, and for the pod itself: an attacker who changes
+	// an answer without TLS could give anybody access.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="self.matches(r'^(https://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[[][0-9A-Fa-f:.]+[]])|http://([a-z0-9-]+[.][a-z0-9-]+[.]svc|localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|[[]::1[]]))(:[0-9]{1,5})?([/?][!$-~]*)?$')",message="write an absolute https:// URL, such as https://id.example/keys; http:// only for a Service of the cluster, <service>.<namespace>.svc, such as http://id.infra.svc/keys, or localhost"

@@ -69,9 +69,9 @@ func (a *Applier) replaceLists(ctx context.Context, p plan) error {
 	return a.patch(ctx, p, client.RawPatch(types.MergePatchType, document))
 }
 
-// takeFields moves to the operator's apply what the operator itself owns as the author of a merge patch. Of an orphan it also moves what
-// whoever wrote its labels owns, who wrote a copy of a child, as of a backup. The API server removes a field that is no longer
-// applied only if no other manager owns it.
+// takeFields makes the operator's apply the only owner of fields that the operator owns by a merge patch. Of an orphan, it also takes the
+// fields of the manager that owns its labels: that manager restored the child from a backup. The API server removes a field that is no
+// longer applied only if no other manager owns it.
 func (a *Applier) takeFields(ctx context.Context, p plan) error {
 	live := &metav1.PartialObjectMetadata{}
 	live.SetGroupVersionKind(p.child.Kind)

@@ -78,7 +78,7 @@ type Reference struct {
 // String names the reference for a person.
 func (r Reference) String() string { return r.Kind + " " + r.Name + ", key " + r.Key }
 
-// Publishers says who may publish: either Anonymous or Nobody alone, or any of the others.
+// Publishers are the clients that may publish. Anonymous and Nobody each exclude all other fields.
 type Publishers struct {
 	ServiceAccounts *ServiceAccounts `json:"serviceAccounts,omitempty"`
 	// Keys are tokens that do not change by themselves, at most 64.

@@ -17,8 +17,8 @@ type TokenIssuerApplyConfiguration struct {
 	Audiences []string `json:"audiences,omitempty"`
 	// jwksURI is where the issuer publishes its keys, a JSON Web Key Set (RFC 7517, section 5); the discovery document of
 	// OpenID Connect calls it jwks_uri. Each hub fetches it by itself, and anew when a token names a key that it does not know.
-	// Without TLS only Services of the cluster, such as id.infra.svc, and the pod itself are allowed: whoever could change the
-	// answer on its way could let in anybody.
+	// http:// is allowed only for Services of the cluster, such as id.infra.svc, and for the pod itself: an attacker who changes
+	// an answer without TLS could give anybody access.
 	JWKSURI *string `json:"jwksURI,omitempty"`
 	// caBundleRef names the certificates of the authorities that sign the certificate of jwksURI's server, in PEM, for a private
 	// authority. The hub then trusts no others there. New contents hold from the next fetch on. Unset: the authorities that the
