@@ -1,15 +1,13 @@
-// Package browser reads streams with a native EventSource in real browsers, Chromium and Firefox. It is for Ginkgo specs: what goes wrong fails the spec
-// that runs, and all that is opened is closed with it.
+// Package browser reads streams with a native EventSource in real browsers, Chromium, Firefox and WebKit. It is for Ginkgo specs: what goes wrong fails the
+// spec that runs, and all that is opened is closed with it.
 package browser
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
@@ -77,18 +75,6 @@ func Start(program string) *Browser {
 	}}
 }
 
-// home makes a directory for all that a browser writes. It is removed at the end, when no process is left that has it in its command line.
-func home() string {
-	ginkgo.GinkgoHelper()
-	dir, err := os.MkdirTemp("", "runnel-browser-")
-	gomega.Expect(err).NotTo(gomega.HaveOccurred())
-	ginkgo.DeferCleanup(func() {
-		gomega.Eventually(processes).WithArguments(dir).Should(gomega.BeEmpty(), "a process of the browser is left")
-		gomega.Expect(os.RemoveAll(dir)).To(gomega.Succeed())
-	})
-	return dir
-}
-
 // chromiumTab is a tab of Chromium. Its context is a child of the browser's.
 type chromiumTab struct {
 	ctx context.Context
@@ -137,36 +123,4 @@ func (p *Page) Offline(off bool) {
 func ServeHTML(w http.ResponseWriter, page []byte) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write(page) // a browser that went away shows in the page
-}
-
-// processes lists those that have a text in their command line.
-func processes(text string) []string {
-	return running(func(dir string) bool {
-		line, err := os.ReadFile(filepath.Join(dir, "cmdline"))
-		return err == nil && strings.Contains(string(line), text)
-	})
-}
-
-// Children lists the processes that this one started, directly, by their directories in /proc.
-func Children() []string {
-	return running(func(dir string) bool {
-		stat, err := os.ReadFile(filepath.Join(dir, "stat"))
-		_, rest, _ := strings.Cut(string(stat), ") ")
-		var state string
-		var parent int
-		_, scanErr := fmt.Sscan(rest, &state, &parent)
-		return err == nil && scanErr == nil && parent == os.Getpid()
-	})
-}
-
-// running lists the processes that match.
-func running(match func(dir string) bool) (out []string) {
-	dirs, err := filepath.Glob("/proc/[0-9]*")
-	gomega.Expect(err).NotTo(gomega.HaveOccurred())
-	for _, dir := range dirs {
-		if match(dir) {
-			out = append(out, dir)
-		}
-	}
-	return out
 }

@@ -40,18 +40,8 @@ func StartFirefox(program string) *Browser {
 	dir := home()
 	gomega.Expect(os.WriteFile(filepath.Join(dir, "user.js"), []byte(firefoxSettings), 0o600)).To(gomega.Succeed())
 	c := exec.Command(program, "--headless", "--no-remote", "--profile", dir, "--remote-debugging-port", "0")
-	c.Env = append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "XDG_CONFIG_HOME="+dir, "XDG_CACHE_HOME="+dir)
-	c.Stdout, c.Stderr = suite.Log(), suite.Log()
-	gomega.Expect(c.Start()).To(gomega.Succeed())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = c.Wait() // it may say that it was killed
-	}()
-	ginkgo.DeferCleanup(func() {
-		_ = c.Process.Kill() // it may have ended already
-		gomega.Eventually(ended).Should(gomega.BeClosed())
-	})
+	c.Env = environment(dir)
+	ended := start(c)
 
 	var server struct {
 		Host string `json:"ws_host"`
