@@ -10,20 +10,27 @@ import (
 	"github.com/runnel-dev/runnel/test/conformance/cut"
 )
 
-// native is the column of specs that only a browser can be tried with; nativeFirefox is that of the few which Firefox is tried with too.
+// native is the column of specs that need a browser. nativeFirefox and nativeWebKit are those of the few specs that these browsers run too.
 const (
 	native        = "EventSource in Chromium"
 	nativeFirefox = "EventSource in Firefox"
+	nativeWebKit  = "EventSource in WebKit"
 )
 
-// read lets a page of home read topics of the hub, through a proxy that records and may cut, and waits until it may miss nothing.
+// read lets a page of home in Chromium read topics of the hub, as readWith does.
 func read(plan cut.Plan, types []string, topics []string, pairs ...string) (*browser.Page, *cut.Proxy) {
 	GinkgoHelper()
 	needs(missingChromium())
+	return readWith(chromium, plan, types, topics, pairs...)
+}
+
+// readWith lets a page of home read topics of the hub, through a proxy that records and may cut, and waits until it may miss nothing.
+func readWith(b *browser.Browser, plan cut.Plan, types []string, topics []string, pairs ...string) (*browser.Page, *cut.Proxy) {
+	GinkgoHelper()
 	proxy, err := cut.Listen(hub.addr(), plan)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(proxy.Close)
-	p := chromium.Open(home, browser.Reads{URL: at("http://"+proxy.Addr(), topics, pairs...), Types: types})
+	p := b.Open(home, browser.Reads{URL: at("http://"+proxy.Addr(), topics, pairs...), Types: types})
 	Eventually(p.Resumes).ShouldNot(BeEmpty())
 	return p, proxy
 }
@@ -103,10 +110,10 @@ var _ = Describe("A page", func() {
 		Expect(opened.At - failed.At).To(BeNumerically(">=", retryMs(proxy.Received()[0])))
 	})
 
+	const withinHeaders = 60 // bytes
 	// closedBy holds that a cut within the answer's headers closes a page's source for good.
 	closedBy := func(b *browser.Browser, kind cut.Kind) {
 		GinkgoHelper()
-		const withinHeaders = 60
 		proxy, err := cut.Listen(hub.addr(), func() cut.Cut { return cut.Cut{After: withinHeaders, Kind: kind} })
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(proxy.Close)
@@ -127,17 +134,29 @@ var _ = Describe("A page", func() {
 		remark(firefoxClient.wholeHeaders)
 	})
 
-	It(by(native, "comes back when its connection is reset within the answer's headers"), func() {
-		const withinHeaders, times = 60, 3
+	// survives holds that a page comes back after cuts within the answer's headers, and misses nothing.
+	survives := func(b *browser.Browser, kind cut.Kind) {
+		GinkgoHelper()
+		const times = 3
 		topic := hub.topic()
-		p, proxy := read(nil, nil, []string{topic})
-		proxy.Plan(func() cut.Cut { return cut.Cut{After: withinHeaders, Kind: cut.RST} })
-		proxy.CutAll(cut.RST)
+		p, proxy := readWith(b, nil, nil, []string{topic})
+		proxy.Plan(func() cut.Cut { return cut.Cut{After: withinHeaders, Kind: kind} })
+		proxy.CutAll(kind)
 		Eventually(proxy.Cuts).Should(BeNumerically(">=", times))
 		meanwhile := hub.send(topic, "", "meanwhile")
 		proxy.Plan(nil)
 		Eventually(p.Received).Should(Equal([]browser.Event{meanwhile}))
 		p.NeverClosed()
+	}
+
+	It(by(native, "comes back when its connection is reset within the answer's headers"), func() {
+		needs(missingChromium())
+		survives(chromium, cut.RST)
+	})
+	It(by(nativeWebKit, "comes back after a FIN and after a reset within the answer's headers"), func() {
+		needs(missingWebKit())
+		survives(webkit, cut.FIN)
+		survives(webkit, cut.RST)
 	})
 
 	It(by(native, "is told which topic lost events, and gets what is retained"), func() {

@@ -18,6 +18,7 @@ var natives = []struct {
 }{
 	{native, func() *browser.Browser { return chromium }, missingChromium, browser.Connecting},
 	{nativeFirefox, func() *browser.Browser { return firefox }, missingFirefox, browser.Closed},
+	{nativeWebKit, func() *browser.Browser { return webkit }, missingWebKit, browser.Connecting},
 }
 
 var _ = Describe("A page of the README", func() {

@@ -6,10 +6,13 @@ import (
 	"strings"
 	"time"
 
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+
 	"github.com/runnel-dev/runnel/test/browser"
 )
 
-// chromiumClient and firefoxClient are the native EventSource.
+// chromiumClient, firefoxClient and webkitClient are the native EventSource.
 var (
 	chromiumClient = client{
 		name:    native,
@@ -28,6 +31,21 @@ var (
 		data:         func(data string) string { return strings.ReplaceAll(data, "\x00", "") },
 		dataNote:     "It drops NUL from data.",
 		wholeHeaders: "Not cut within the answer's headers: it is closed for good there, as where a connection is refused.",
+	}
+	webkitClient = client{
+		name:    nativeWebKit,
+		missing: missingWebKit,
+		open: func(url string) func(context.Context, func(browser.Event)) error {
+			return follow(webkit.Open(home, browser.Reads{URL: url, Types: []string{tick}}))
+		},
+		broken: func(before, half, whole, after browser.Event) types.GomegaMatcher {
+			joined := And(HaveField("ID", before.ID), HaveField("Type", half.Type),
+				HaveField("Data", HavePrefix(half.Data+"event: "+browser.RunnelOpen+"\n")))
+			return HaveExactElements(Equal(before), joined, Equal(whole), Equal(after))
+		},
+		brokenNote: "The half of an event that a cut leaves is joined to the next connection's `runnel-open`, and both are delivered as one event, " +
+			"with the id of the event before. Then the event comes whole.",
+		whole: true,
 	}
 )
 

@@ -12,6 +12,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 
 	"github.com/runnel-dev/runnel/test/browser"
 )
@@ -29,7 +30,9 @@ var fetchClient = client{
 	bare: openFetch(true),
 	note: "It takes a stream's end for its completion: `onclose` must throw for it to come back. " +
 		"Its `last-event-id` names an event that may be cut off: its option `fetch` must send the id of the last that was delivered.",
-	broken:     func(before, _, _, after browser.Event) []browser.Event { return []browser.Event{before, after} },
+	broken: func(before, _, _, after browser.Event) types.GomegaMatcher {
+		return Equal([]browser.Event{before, after})
+	},
 	brokenNote: "Without such a `fetch`, an event that is cut within its data is lost.",
 	data: func(data string) string {
 		lines := strings.Split(data, "\n")

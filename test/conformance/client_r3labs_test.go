@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 	r3labs "github.com/r3labs/sse/v2"
 	"gopkg.in/cenkalti/backoff.v1"
 
@@ -46,8 +48,8 @@ var r3labsClient = client{
 	},
 	note: "`Subscribe` returns at a stream's end, and is called again; `retry` is left to the caller; events of more than 64 KiB need " +
 		"`ClientMaxBufferSize`; a status that is final ends it only if `ResponseValidator` and `ReconnectStrategy` see to it.",
-	broken: func(before, half, _, after browser.Event) []browser.Event {
-		return []browser.Event{before, half, after}
+	broken: func(before, half, _, after browser.Event) types.GomegaMatcher {
+		return Equal([]browser.Event{before, half, after})
 	},
 	brokenNote: "The half of an event that a cut leaves is delivered as the event, and the other half is lost.",
 	whole:      true,

@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 
 	"github.com/runnel-dev/runnel/test/browser"
 	"github.com/runnel-dev/runnel/test/suite"
@@ -30,9 +31,9 @@ type client struct {
 	open func(url string) func(ctx context.Context, got func(browser.Event)) error
 	// bare is open without what the note asks for, where that is more than an option.
 	bare func(url string) func(ctx context.Context, got func(browser.Event)) error
-	// broken is what it delivers when a cut breaks an event, and brokenNote says so, if it does not do as the standard says. half is
+	// broken matches what it delivers when a cut breaks an event, and brokenNote says so, if it does not do as the standard says. half is
 	// what came before the cut.
-	broken     func(before, half, whole, after browser.Event) []browser.Event
+	broken     func(before, half, whole, after browser.Event) types.GomegaMatcher
 	brokenNote string
 	// whole clients are cut between events alone in the workload.
 	whole bool
@@ -51,7 +52,7 @@ type client struct {
 
 // clients are all of them, in the table's order.
 var clients = []client{
-	chromiumClient, firefoxClient, fetchClient, nodeClient("eventsource"), nodeClient("eventsource-4"),
+	chromiumClient, firefoxClient, webkitClient, fetchClient, nodeClient("eventsource"), nodeClient("eventsource-4"),
 	launchDarklyClient, r3labsClient, goSSEClient,
 	curlClient("--http1.0"), curlClient("--http1.1"), curlClient("--http2-prior-knowledge"),
 }

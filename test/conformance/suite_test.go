@@ -42,8 +42,8 @@ const (
 var (
 	// hub is the one that is tried, where a spec does not start one for itself.
 	hub *target
-	// chromium and firefox are nil where there is none.
-	chromium, firefox *browser.Browser
+	// chromium, firefox and webkit are nil where there is none.
+	chromium, firefox, webkit *browser.Browser
 	// home and stranger are two origins of pages, neither of them a hub's.
 	home, stranger string
 	// seed decides all that is random.
@@ -70,6 +70,11 @@ var _ = BeforeSuite(func() {
 		firefox = browser.StartFirefox(program)
 	} else {
 		warn(browser.MissingFirefox)
+	}
+	if program := browser.FindWebKit(); program != "" {
+		webkit = browser.StartWebKit(program)
+	} else {
+		warn(browser.MissingWebKit)
 	}
 	for _, missing := range []string{missingNode(), missingNginx(), missingProxies(), missingCurl()} {
 		warn(missing)
@@ -103,6 +108,14 @@ func missingChromium() string {
 func missingFirefox() string {
 	if firefox == nil {
 		return browser.MissingFirefox
+	}
+	return ""
+}
+
+// missingWebKit says why there is no WebKit, if there is none.
+func missingWebKit() string {
+	if webkit == nil {
+		return browser.MissingWebKit
 	}
 	return ""
 }
