@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"regexp"
 	"strings"
+	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -105,8 +107,9 @@ func publishWorkload(topic string, sent, got []browser.Event) {
 	}
 }
 
-// eventEnd is the end of an event and of a chunk (RFC 9112, section 7.1). An empty line alone may also be a chunk's beginning.
-const eventEnd = "\n\n\r\n"
+// eventEnd is the end of an event and of a chunk (RFC 9112, section 7.1). An empty line alone may also be a chunk's beginning, and with a
+// line end before it a chunk that has a single line end in it, and that need not be an event's.
+var eventEnd = regexp.MustCompile("[^\r]\n\n\r\n")
 
 // randomCuts cuts a client's connections anywhere: some of them within the first few events or before, the others where a large event
 // may just have come through.
@@ -132,5 +135,18 @@ func randomCuts(use string, c client) cut.Plan {
 			next.Kind, next.Behind = cut.FIN, eventEnd
 		}
 		return next
+	}
+}
+
+func TestAnEventEndsBehindNoChunkOfASingleLineEnd(t *testing.T) {
+	for text, want := range map[string]bool{
+		"b\r\ndata: one\n\n\r\n":               true,
+		"a\r\ndata: one\n\r\n1\r\n\n\r\n":      false, // an event's end too, but one cannot tell
+		"9\r\ndata: one\r\n1\r\n\n\r\n":        false,
+		"a\r\ndata: one\n\r\nb\r\n\ndata: two": false,
+	} {
+		if got := eventEnd.MatchString(text); got != want {
+			t.Errorf("%q: %t", text, got)
+		}
 	}
 }

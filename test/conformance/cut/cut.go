@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"regexp"
 	"sync"
 	"sync/atomic"
 )
@@ -17,6 +18,8 @@ const (
 	chunkBytes = 32 << 10
 	// recordBytes is how much of each connection is kept in either direction.
 	recordBytes = 64 << 10
+	// tailBytes is the longest text that Cut.Behind matches.
+	tailBytes = 64
 )
 
 // Kind is a way for a connection to end.
@@ -33,8 +36,9 @@ const (
 type Cut struct {
 	// After is how many bytes of the hub's are passed on before; Never is all of them.
 	After int64
-	// Behind puts the cut off, once After is reached, until the text has been passed on; empty is not at all.
-	Behind string
+	// Behind puts the cut off, once After is reached, until a text has been passed on that it matches, of at most 64 bytes; nil is not at
+	// all.
+	Behind *regexp.Regexp
 	Kind   Kind
 }
 
@@ -187,14 +191,16 @@ func (p *Proxy) downstream(c *conn, cut Cut) {
 	}
 }
 
+// upstream passes on what the client sends until it ends its side. What comes after the hub's side has ended is dropped.
 func (c *conn) upstream() {
 	// A reader that is gone does not hold its connection to the hub. None of them ends its own half alone.
-	defer func() { _ = c.hub.Close() }()
+	defer func() { _, _ = c.hub.Close(), c.client.Close() }()
 	chunk := make([]byte, chunkBytes)
 	for {
 		n, err := c.client.Read(chunk)
 		c.record(&c.up, chunk[:n])
-		if _, writeErr := c.hub.Write(chunk[:n]); writeErr != nil || err != nil {
+		_, _ = c.hub.Write(chunk[:n])
+		if err != nil {
 			return
 		}
 	}
@@ -206,12 +212,13 @@ func (c *conn) record(into *bytes.Buffer, text []byte) {
 	into.Write(text[:min(len(text), recordBytes-into.Len())])
 }
 
-// end closes both sides, if they are not closed yet.
+// end ends both sides, if they have not ended yet. By FIN the client's socket is closed once the client has ended its own side: a socket that
+// is closed before may be reset, and the client would lose what it has not read yet.
 func (c *conn) end(kind Kind) {
-	if kind == RST {
-		reset(c.client)
+	if tcp, ok := c.client.(*net.TCPConn); ok && kind == FIN {
+		_ = tcp.CloseWrite()
 	} else {
-		_ = c.client.Close()
+		reset(c.client)
 	}
 	_ = c.hub.Close()
 }
@@ -228,11 +235,11 @@ func reset(c net.Conn) {
 
 // matcher finds a text in what is passed on.
 type matcher struct {
-	text string
+	text *regexp.Regexp
 	tail []byte // the last bytes that were seen, in which the text may begin
 }
 
-// until says how much of a chunk to pass on, and whether the cut is due then. after is counted down.
+// until returns how much of a chunk to pass on, and whether the cut is due then. after is counted down.
 func (m *matcher) until(chunk []byte, after *int64) (pass int, due bool) {
 	if *after > int64(len(chunk)) {
 		*after -= int64(len(chunk))
@@ -241,19 +248,25 @@ func (m *matcher) until(chunk []byte, after *int64) (pass int, due bool) {
 	}
 	from := int(*after)
 	*after = 0
-	if m.text == "" {
+	if m.text == nil {
 		return from, true
 	}
 	seen := append(m.tail, chunk...)
-	start := max(0, len(m.tail)+from-len(m.text))
-	if i := bytes.Index(seen[start:], []byte(m.text)); i >= 0 {
-		return start + i + len(m.text) - len(m.tail), true
+	for at := 0; ; {
+		found := m.text.FindIndex(seen[at:])
+		if found == nil {
+			break
+		}
+		if pass := at + found[1] - len(m.tail); pass >= from {
+			return pass, true
+		}
+		at += found[0] + 1
 	}
 	m.keep(chunk)
 	return len(chunk), false
 }
 
 func (m *matcher) keep(seen []byte) {
-	m.tail = append(m.tail, seen[max(0, len(seen)-len(m.text)):]...)
-	m.tail = append([]byte(nil), m.tail[max(0, len(m.tail)-len(m.text)):]...)
+	m.tail = append(m.tail, seen[max(0, len(seen)-tailBytes):]...)
+	m.tail = append([]byte(nil), m.tail[max(0, len(m.tail)-tailBytes):]...)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,6 +13,9 @@ import (
 )
 
 const text = "event: a\ndata: 1\n\nevent: b\ndata: 2\n\n"
+
+// empty is the end of an event.
+var empty = regexp.MustCompile("\n\n")
 
 // hello is what a reader must say first: one that is cut before its dial has returned learns of it there.
 const hello = "hello"
@@ -48,11 +52,11 @@ func TestCuts(t *testing.T) {
 	}{
 		"at once":                       {cut.Cut{}, ""},
 		"after some bytes":              {cut.Cut{After: 5}, text[:5]},
-		"behind the first event":        {cut.Cut{Behind: "\n\n"}, text[:len(text)/2]},
-		"behind an event that is begun": {cut.Cut{After: 3, Behind: "\n\n"}, text[:len(text)/2]},
-		"where an event just ended":     {cut.Cut{After: int64(len(text) / 2), Behind: "\n\n"}, text[:len(text)/2]},
-		"behind the next event":         {cut.Cut{After: int64(len(text)/2) + 1, Behind: "\n\n"}, text},
-		"behind a text":                 {cut.Cut{Behind: "data: 2"}, text[:len(text)-2]},
+		"behind the first event":        {cut.Cut{Behind: empty}, text[:len(text)/2]},
+		"behind an event that is begun": {cut.Cut{After: 3, Behind: empty}, text[:len(text)/2]},
+		"where an event just ended":     {cut.Cut{After: int64(len(text) / 2), Behind: empty}, text[:len(text)/2]},
+		"behind the next event":         {cut.Cut{After: int64(len(text)/2) + 1, Behind: empty}, text},
+		"behind a text":                 {cut.Cut{Behind: regexp.MustCompile("data: 2")}, text[:len(text)-2]},
 	} {
 		for kind, how := range map[string]cut.Kind{"FIN": cut.FIN, "RST": cut.RST} {
 			t.Run(name+" by "+kind, func(t *testing.T) {
@@ -70,6 +74,27 @@ func TestCuts(t *testing.T) {
 					t.Errorf("%d cuts, received %q", p.Cuts(), p.Received())
 				}
 			})
+		}
+	}
+}
+
+// What a client sends when the hub's side has ended must not reset its connection before it has read what was passed on.
+func TestByFINAClientThatStillSendsReadsAll(t *testing.T) {
+	for range 100 {
+		p := listen(t, serve(t), func() cut.Cut { return cut.Cut{Behind: empty} })
+		c := dial(t, p)
+		first := make([]byte, 1)
+		if _, err := io.ReadFull(c, first); err != nil {
+			t.Fatal(err)
+		}
+		for p.Cuts() == 0 {
+			if _, err := c.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rest, err := io.ReadAll(c)
+		if got := string(first) + string(rest); got != text[:len(text)/2] || err != nil {
+			t.Fatalf("got %q, %v", got, err)
 		}
 	}
 }
